@@ -1,0 +1,160 @@
+"""What becomes of the messages of a slice: the checks, in their order (Domain: The answer, 'We decided').
+
+Schema, OIN, AanmaakDatum, PublicatieDatum, size, duplicate, berichttype, gebruiker, store: the first that fails gives
+the code. Everything here is a pure function of the slice and of what is known; who calls it brings the clock, the
+reference data of that moment, the answers of the profile service, and what was decided before.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from domain import bsn
+from domain.batch import MAX_BIJLAGEN_BYTES, Batch, Kader
+from domain.codes import STADIUM_VAN, Stadium, Verwerkingscode, toonbaar_berichttype
+from domain.referentie import Referentie
+from domain.tijd import MARGE_MS
+
+Vraag = tuple[str, str]
+"""What the profile service is asked: may a message of this berichttype go to this BSN (of the slice's leverancier)."""
+
+
+@dataclass(slots=True)
+class Uitkomst:
+    """The decisions on messages of one slice, as columns; none of them holds a BSN."""
+
+    kader: Kader
+    verwerkt_op: int
+    nummers: list[int] = field(default_factory=list)
+    bericht_ids: bytes = b""
+    berichttypes: list[str] = field(default_factory=list)
+    codes: list[Verwerkingscode] = field(default_factory=list)
+    stadia: list[Stadium] = field(default_factory=list)
+    redenen: list[str] = field(default_factory=list)
+    publicatiedatums: list[int] = field(default_factory=list)
+    diensten: list[list[str]] = field(default_factory=list)
+    waarschuwingen: list[list[str]] = field(default_factory=list)
+    object: str = ""
+    """Where the placed messages stand in the message store; empty when none was placed."""
+
+    def __len__(self) -> int:
+        return len(self.nummers)
+
+    def bericht_id(self, rij: int) -> bytes:
+        """The 16 bytes of a row's BerichtID."""
+        return self.bericht_ids[rij * 16 : rij * 16 + 16]
+
+    def verwerkt(self) -> list[int]:
+        """The rows of placed messages."""
+        return [rij for rij, code in enumerate(self.codes) if code is Verwerkingscode.VERWERKT]
+
+
+@dataclass(frozen=True, slots=True)
+class Bekend:
+    """What was decided before, durably, as far as it concerns one slice."""
+
+    nummers: Collection[int] = ()
+    """Numbers of this run that have a decision: it stands (Domain: Decided once)."""
+    verwerkt: Collection[bytes] = ()
+    """BerichtIDs that this leverancier has Verwerkt already, from any run (Domain: BerichtBestaatAl)."""
+
+
+def beoordeel_vooraf(slice_: Batch, referentie: Referentie) -> list[Verwerkingscode | None]:
+    """The codes of the checks before 'duplicate'; None for a message that passes them."""
+    kader, berichten = slice_.kader, slice_.berichten
+    gewicht = [0] * len(berichten)
+    for rij, bytes_ in zip(berichten.bijlage_rijen, berichten.bijlage_groottes, strict=True):
+        gewicht[rij] += bytes_
+    mag_aanleveren = referentie.mag_aanleveren(kader.leverancier, kader.aangeleverd_door)
+    te_oud = kader.aanmaakdatum < kader.aangeleverd_op - MARGE_MS
+    uiterlijk = kader.aangeleverd_op + MARGE_MS
+
+    def oordeel(rij: int) -> Verwerkingscode | None:
+        if berichten.schema_fouten[rij]:
+            return Verwerkingscode.XML_VALIDATIE
+        if not mag_aanleveren:
+            return Verwerkingscode.OIN_KOMT_NIET_OVEREEN
+        if te_oud:
+            return Verwerkingscode.AANMAAKDATUM_TE_VER_TERUG
+        if berichten.publicatiedatums[rij] > uiterlijk:
+            return Verwerkingscode.PUBLICATIEDATUM_TE_VER_VOORUIT
+        if gewicht[rij] > MAX_BIJLAGEN_BYTES:
+            return Verwerkingscode.BIJLAGE_TE_GROOT
+        return None
+
+    return [oordeel(rij) for rij in range(len(berichten))]
+
+
+def te_vragen(slice_: Batch, referentie: Referentie, bekend: Bekend) -> set[Vraag]:
+    """Every question whose answer `beslis` may need now."""
+    berichten = slice_.berichten
+    elfproef = bsn.elfproef_kolom(berichten.gebruikers)
+    return {
+        (berichten.berichttypes[rij], berichten.gebruiker(rij))
+        for rij, code in enumerate(beoordeel_vooraf(slice_, referentie))
+        if code is None
+        and elfproef[rij]
+        and berichten.nummers[rij] not in bekend.nummers
+        and berichten.bericht_id(rij) not in bekend.verwerkt
+        and referentie.ondersteunt(slice_.kader.leverancier, berichten.berichttypes[rij])
+    }
+
+
+def beslis(
+    slice_: Batch,
+    referentie: Referentie,
+    bekend: Bekend,
+    antwoorden: Mapping[Vraag, bool],
+    verwerkt_op: int,
+    opgegeven: Collection[Stadium] = (),
+) -> Uitkomst:
+    """Decides the messages of a slice that have no decision yet.
+
+    `antwoorden` holds an answer for all of `te_vragen`, unless `opgegeven` names the stages on our side that failed for
+    good: then their messages become TechnischProbleem. Raises KeyError when an answer is missing without that.
+    """
+    berichten, leverancier = slice_.berichten, slice_.kader.leverancier
+    elfproef = bsn.elfproef_kolom(berichten.gebruikers)
+    vooraf = beoordeel_vooraf(slice_, referentie)
+    uitkomst = Uitkomst(slice_.kader, verwerkt_op)
+    geplaatst: set[bytes] = set()
+
+    def oordeel(rij: int) -> tuple[Verwerkingscode, Stadium | None]:
+        berichttype, code = berichten.berichttypes[rij], vooraf[rij]
+        if code is not None:
+            return code, None
+        if berichten.bericht_id(rij) in bekend.verwerkt or berichten.bericht_id(rij) in geplaatst:
+            return Verwerkingscode.BERICHT_BESTAAT_AL, None
+        if Stadium.VALIDATE_BERICHTTYPE in opgegeven:
+            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_BERICHTTYPE
+        if not referentie.ondersteunt(leverancier, berichttype):
+            return Verwerkingscode.BERICHTTYPE_NIET_ONDERSTEUND, None
+        if not elfproef[rij]:
+            return Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, None
+        vraag = (berichttype, berichten.gebruiker(rij))
+        if vraag not in antwoorden and Stadium.VALIDATE_GEBRUIKER in opgegeven:
+            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_GEBRUIKER
+        if not antwoorden[vraag]:
+            return Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, None
+        if Stadium.STORE_MESSAGE in opgegeven:
+            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.STORE_MESSAGE
+        return Verwerkingscode.VERWERKT, None
+
+    ids = bytearray()
+    for rij, nummer in enumerate(berichten.nummers):
+        if nummer in bekend.nummers:
+            continue
+        code, stadium = oordeel(rij)
+        verwerkt = code is Verwerkingscode.VERWERKT
+        if verwerkt:
+            geplaatst.add(berichten.bericht_id(rij))
+        uitkomst.nummers.append(nummer)
+        ids += berichten.bericht_id(rij)
+        uitkomst.berichttypes.append(toonbaar_berichttype(berichten.berichttypes[rij]))
+        uitkomst.codes.append(code)
+        uitkomst.stadia.append(stadium or STADIUM_VAN.get(code, Stadium.NA))
+        uitkomst.redenen.append(berichten.schema_fouten[rij])
+        uitkomst.publicatiedatums.append(berichten.publicatiedatums[rij])
+        uitkomst.diensten.append(referentie.diensten_van(leverancier, berichten.berichttypes[rij]) if verwerkt else [])
+        uitkomst.waarschuwingen.append([])
+    uitkomst.bericht_ids = bytes(ids)
+    return uitkomst
