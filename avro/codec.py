@@ -1,0 +1,241 @@
+"""Events to bytes and back: Avro in Confluent's wire format (a zero byte, four bytes of schema id, the value)."""
+
+import dataclasses
+import struct
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+from fastavro import schemaless_reader, schemaless_writer
+
+from avro.schemas import IndexSchemas, OnbekendSchema, Schemas, huidige, ontleed
+from domain import bsn
+from domain.batch import GUID_BYTES, MAX_BERICHTEN, SHA256_BYTES, Batch, Berichten, Kader
+from domain.beslissing import Uitkomst
+from domain.codes import Stadium, Verwerkingscode
+from domain.referentie import (
+    Berichttype,
+    BerichttypeStatus,
+    Dienst,
+    DienstStatus,
+    Gegeven,
+    Koppeling,
+    Leverancier,
+    Machtiging,
+    Notificatiekenmerk,
+)
+from domain.resultaat import Resultaat
+
+_KOP = struct.Struct(">bI")
+_KOLOMMEN = tuple(veld.name for veld in dataclasses.fields(Berichten))
+
+_PER_BERICHT = dict.fromkeys(
+    (
+        "berichttypes",
+        "onderwerpen",
+        "teksten",
+        "referenties",
+        "publicatiedatums",
+        "einddatums",
+        "schema_fouten",
+    ),
+    1,
+) | {"bericht_ids": GUID_BYTES, "gebruikers": bsn.BREEDTE}
+"""Columns with one entry for each message, and the length of an entry: more than 1 where they are packed in bytes."""
+_PER_BIJLAGE = {
+    "bijlage_sha256": SHA256_BYTES,
+    "bijlage_groottes": 1,
+    "bijlage_omschrijvingen": 1,
+    "bijlage_volgordes": 1,
+}
+_PER_RESULTAAT = {"bericht_ids": GUID_BYTES, "berichttypes": 1, "codes": 1, "stadia": 1}
+_PER_UITKOMST = _PER_RESULTAAT | {"redenen": 1, "publicatiedatums": 1, "diensten": 1, "waarschuwingen": 1}
+
+
+class Onleesbaar(Exception):
+    """A record that can never be read. The text says why, and holds nothing of its content."""
+
+
+class Codec:
+    """Writes and reads the events of every topic. A schema is parsed once for each id."""
+
+    def __init__(self, schemas: Schemas | None = None) -> None:
+        self._schemas = schemas or IndexSchemas()
+
+    def schrijf(self, onderwerp: str, waarde: dict[str, Any]) -> bytes:
+        """One value for a topic (named without prefix)."""
+        buffer = BytesIO()
+        buffer.write(_KOP.pack(0, self._schemas.id_van(onderwerp)))
+        schemaless_writer(buffer, ontleed(huidige(onderwerp).tekst), waarde)
+        return buffer.getvalue()
+
+    def lees(self, onderwerp: str, inhoud: bytes | None) -> dict[str, Any]:
+        """One value of a topic. Raises Onleesbaar."""
+        if inhoud is None or len(inhoud) < _KOP.size:
+            raise Onleesbaar("shorter than the five bytes of the header")
+        magie, schema_id = _KOP.unpack_from(inhoud)
+        if magie != 0:
+            raise Onleesbaar("does not start with the zero byte of Confluent's format")
+        lezer = ontleed(huidige(onderwerp).tekst)
+        try:
+            schrijver = self._schemas.schema(schema_id)
+        except OnbekendSchema:
+            raise Onleesbaar(f"unknown schema id {schema_id}") from None
+        if not isinstance(schrijver, dict) or schrijver.get("name") != lezer["name"]:
+            raise Onleesbaar(f"schema id {schema_id} is of another kind of event")
+        buffer = BytesIO(inhoud)
+        buffer.seek(_KOP.size)
+        try:
+            waarde = schemaless_reader(buffer, schrijver, None if schrijver == lezer else lezer)
+        except Exception as fout:  # fastavro raises many kinds on damaged bytes, and their texts quote content
+            raise Onleesbaar(f"damaged Avro ({type(fout).__name__})") from None
+        if buffer.tell() != len(inhoud) or not isinstance(waarde, dict):
+            raise Onleesbaar("bytes are left after the value")
+        return waarde
+
+    def schrijf_batch(self, batch: Batch, onderwerp: str = "batch") -> bytes:
+        """A batch, or with `onderwerp='bericht'` a slice of one."""
+        berichten = {naam: getattr(batch.berichten, naam) for naam in _KOLOMMEN}
+        return self.schrijf(onderwerp, _kader_uit(batch.kader) | berichten)
+
+    def lees_batch(self, inhoud: bytes | None, onderwerp: str = "batch") -> Batch:
+        """A batch or a slice. Raises Onleesbaar, also where the columns do not match."""
+        waarde = self.lees(onderwerp, inhoud)
+        _controleer_nummers(waarde)
+        _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_BERICHT)
+        _controleer_lengtes(waarde, len(waarde["bijlage_rijen"]), _PER_BIJLAGE)
+        if not all(0 <= rij < len(waarde["nummers"]) for rij in waarde["bijlage_rijen"]):
+            raise Onleesbaar("a bijlage of no message")
+        if waarde["gebruikers"].strip(b"0123456789"):
+            raise Onleesbaar("a column of BSNs that is not digits")
+        return Batch(_kader_in(waarde), Berichten(**{naam: waarde[naam] for naam in _KOLOMMEN}))
+
+    def schrijf_uitkomst(self, uitkomst: Uitkomst) -> bytes:
+        """Decisions, for topic `validatie`."""
+        waarde = _velden(uitkomst) | _kader_uit(uitkomst.kader)
+        return self.schrijf("validatie", waarde)
+
+    def lees_uitkomst(self, inhoud: bytes | None) -> Uitkomst:
+        """Decisions from topic `validatie`. Raises Onleesbaar, also where the columns do not match."""
+        waarde = self.lees("validatie", inhoud)
+        _controleer_nummers(waarde)
+        _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_UITKOMST)
+        return Uitkomst(**_met_codes(waarde))
+
+    def schrijf_resultaat(self, resultaat: Resultaat) -> bytes:
+        """The result of a run, for topic `resultaat`."""
+        waarde = _velden(resultaat) | _kader_uit(resultaat.kader)
+        return self.schrijf("resultaat", waarde)
+
+    def lees_resultaat(self, inhoud: bytes | None) -> Resultaat:
+        """The result of a run. Raises Onleesbaar, also where the columns do not match."""
+        waarde = self.lees("resultaat", inhoud)
+        _controleer_nummers(waarde)
+        _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_RESULTAAT)
+        return Resultaat(**_met_codes(waarde))
+
+    def schrijf_gegeven(self, gegeven: Gegeven) -> bytes:
+        """One thing of the reference data, for the topic of its kind."""
+        waarde = dataclasses.asdict(gegeven)
+        return self.schrijf(soort_van(gegeven), waarde)
+
+    def lees_gegeven(self, soort: str, inhoud: bytes | None) -> Gegeven:
+        """One thing of the reference data. Raises Onleesbaar."""
+        waarde = self.lees(soort, inhoud)
+        try:
+            return _MAKERS[soort](waarde)
+        except ValueError:
+            raise Onleesbaar(f"a value this version does not know in {soort}") from None
+
+
+SOORTEN = ("leverancier", "berichttype", "dienst", "machtiging")
+"""The topics of the reference data."""
+
+
+def soort_van(gegeven: Gegeven) -> str:
+    """The topic (without prefix) that holds this kind of thing."""
+    return type(gegeven).__name__.lower()
+
+
+def _leverancier(waarde: dict[str, Any]) -> Leverancier:
+    return Leverancier(waarde["oin"], waarde["naam"], tuple(waarde["intermediair_voor"]))
+
+
+def _berichttype(waarde: dict[str, Any]) -> Berichttype:
+    return Berichttype(
+        waarde["oin"],
+        waarde["code"],
+        waarde["omschrijving"],
+        Notificatiekenmerk(waarde["notificatiekenmerk"]),
+        BerichttypeStatus(waarde["status"]),
+    )
+
+
+def _dienst(waarde: dict[str, Any]) -> Dienst:
+    return Dienst(
+        waarde["oin"],
+        waarde["dienst_id"],
+        waarde["omschrijving"],
+        DienstStatus(waarde["status"]),
+        tuple(Koppeling(**koppeling) for koppeling in waarde["koppelingen"]),
+        waarde["gedeactiveerd_op"],
+    )
+
+
+_MAKERS: dict[str, Callable[[dict[str, Any]], Gegeven]] = {
+    "leverancier": _leverancier,
+    "berichttype": _berichttype,
+    "dienst": _dienst,
+    "machtiging": lambda waarde: Machtiging(**waarde),
+}
+
+
+def _controleer_nummers(waarde: dict[str, Any]) -> None:
+    """Raises Onleesbaar for what would take a place that the batch does not have."""
+    if not (waarde["totaal"] <= MAX_BERICHTEN and all(1 <= nummer <= waarde["totaal"] for nummer in waarde["nummers"])):
+        raise Onleesbaar("a number that is not in the batch")
+
+
+def _controleer_lengtes(waarde: dict[str, Any], aantal: int, lengtes: dict[str, int]) -> None:
+    """Raises Onleesbaar when a column has not one entry for each row."""
+    if any(len(waarde[naam]) != aantal * lengte for naam, lengte in lengtes.items()):
+        raise Onleesbaar("columns of different length")
+
+
+def _velden(uitkomst: Uitkomst | Resultaat) -> dict[str, Any]:
+    return {veld.name: getattr(uitkomst, veld.name) for veld in dataclasses.fields(uitkomst) if veld.name != "kader"}
+
+
+def _met_codes(waarde: dict[str, Any]) -> dict[str, Any]:
+    waarde["codes"] = list(map(Verwerkingscode, waarde["codes"]))
+    waarde["stadia"] = list(map(Stadium, waarde["stadia"]))
+    waarde["kader"] = _kader_in(waarde)
+    return waarde
+
+
+def _kader_uit(kader: Kader) -> dict[str, Any]:
+    return {
+        "proceskenmerk": str(kader.proceskenmerk),
+        "batch_id": str(kader.batch_id),
+        "leverancier": kader.leverancier,
+        "aangeleverd_door": kader.aangeleverd_door,
+        "aanmaakdatum": kader.aanmaakdatum,
+        "aangeleverd_op": kader.aangeleverd_op,
+        "totaal": kader.totaal,
+    }
+
+
+def _kader_in(waarde: dict[str, Any]) -> Kader:
+    try:
+        return Kader(
+            proceskenmerk=UUID(waarde.pop("proceskenmerk")),
+            batch_id=UUID(waarde.pop("batch_id")),
+            leverancier=waarde.pop("leverancier"),
+            aangeleverd_door=waarde.pop("aangeleverd_door"),
+            aanmaakdatum=waarde.pop("aanmaakdatum", 0),
+            aangeleverd_op=waarde.pop("aangeleverd_op"),
+            totaal=waarde.pop("totaal"),
+        )
+    except ValueError:
+        raise Onleesbaar("a key that is not a GUID") from None
