@@ -1,0 +1,76 @@
+"""What the user is told when Java or Maven is missing, too old or fails: one clear line, found with stand-ins."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.broker import BrokerError, BrokerInstellingen, commando, klassepad, vrije_poort
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the whole PATH."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    return folder
+
+
+def program(folder: Path, name: str, says: str, succeeds: str = "true") -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\nprintf '%b' '{says}'\n{succeeds}\n")
+    path.chmod(0o755)
+
+
+def refusal(tmp_path: Path) -> str:
+    with pytest.raises(BrokerError) as refused:
+        klassepad(tmp_path / "build")
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_missing_java_is_told(programs: Path, tmp_path: Path) -> None:
+    assert "needs Java 17 or newer (found none): install a JDK" in refusal(tmp_path)
+    with pytest.raises(BrokerError, match="needs Java 17"):
+        commando(BrokerInstellingen(tmp_path / "data", vrije_poort(), vrije_poort()))
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("version", ["11.0.2", "1.8.0_392"])
+def test_old_java_is_told(version: str, programs: Path, tmp_path: Path) -> None:
+    program(programs, "java", f'openjdk version "{version}" 2019-01-15')
+    assert f"needs Java 17 or newer (found {version.partition('.')[0]})" in refusal(tmp_path)
+
+
+def test_java_home_goes_before_the_path(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(programs, "java", 'openjdk version "11.0.2"')
+    (tmp_path / "jdk" / "bin").mkdir(parents=True)
+    program(tmp_path / "jdk" / "bin", "java", 'openjdk version "21.0.1"')
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    assert "needs Maven" in refusal(tmp_path)
+
+
+def test_missing_maven_is_told(programs: Path, tmp_path: Path) -> None:
+    program(programs, "java", 'openjdk version "17.0.15"')
+    assert "needs Maven 3.6.3 or newer (found none): install it" in refusal(tmp_path)
+
+
+def test_old_maven_is_told(programs: Path, tmp_path: Path) -> None:
+    program(programs, "java", 'openjdk version "17.0.15"')
+    program(programs, "mvn", "\\033[1mApache Maven 3.3.9\\033[m")
+    assert "needs Maven 3.6.3 or newer (found 3.3.9)" in refusal(tmp_path)
+
+
+def test_the_cause_that_maven_gives_is_told_without_its_advice(programs: Path, tmp_path: Path) -> None:
+    program(programs, "java", 'openjdk version "17.0.15"')
+    says = "Apache Maven 3.9.9\\n[ERROR] no such jar\\n[ERROR] \\n[ERROR] Read the help\\n"
+    program(programs, "mvn", says, succeeds='[ "$1" = --version ]')
+    told = refusal(tmp_path)
+    assert told.startswith("Maven could not resolve Kafka's jars:")
+    assert told.endswith("[ERROR] no such jar")
+    assert not list((tmp_path / "build").glob("klassepad-*.txt"))
+
+
+def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
+    assert all(20_000 <= vrije_poort() < 32_000 for _ in range(20))
