@@ -1,0 +1,130 @@
+"""Sole ownership of one partition of a topic that is decided on: fence first, then read, then write.
+
+Kafka's own fence: every partition has a transactional id of its own. Opening a producer with it bumps the epoch, which
+aborts the former owner's open transaction and makes every later send of it fail, however long it slept. What can be
+read (committed) after that is all that was ever decided, and nobody else adds to it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from streams.settings import MAX_RECORD_BYTES, Instellingen
+
+log = logging.getLogger(__name__)
+
+TRANSACTIE_MS = 30_000
+"""After this a transaction that nobody ends is aborted by the broker, so that readers of what is committed go on."""
+
+
+class Onteigend(Exception):
+    """Another process opened this partition: what was not committed will never be."""
+
+
+class LogVerdwenen(Exception):
+    """The log no longer holds what ClickHouse has not seen: it was trimmed, or made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A committed record."""
+
+    offset: int
+    key: bytes | None
+    waarde: bytes | None
+
+
+class EigenPartitie:
+    """One partition of one topic, owned by whoever opened it last."""
+
+    def __init__(self, instellingen: Instellingen, onderwerp: str, partitie: int) -> None:
+        self._instellingen = instellingen
+        self.partitie = partitie
+        self._topic = instellingen.topic(onderwerp)
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=instellingen.kafka,
+            transactional_id=instellingen.groep(f"{onderwerp}-{partitie}"),
+            transaction_timeout_ms=TRANSACTIE_MS,
+            acks="all",
+            max_request_size=MAX_RECORD_BYTES,
+            compression_type="lz4",
+        )
+
+    async def open(self, vanaf: int) -> list[Record]:
+        """Fences every former owner, then returns all committed records from offset `vanaf` to the end.
+
+        Raises KafkaError when the broker is away, LogVerdwenen when the log starts after `vanaf` or ends before it.
+        """
+        await self._producer.start()
+        return await lees_tot_eind(self._instellingen, self._topic, self.partitie, vanaf)
+
+    async def schrijf(self, records: Sequence[tuple[bytes, bytes]]) -> list[int]:
+        """Writes (key, value) records in one transaction and returns their offsets: all are committed, or none.
+
+        Raises Onteigend when another owner came. After this or any other error close the partition: whether the
+        records are committed, only opening it anew tells.
+        """
+        try:
+            await self._producer.begin_transaction()
+            beloften = [
+                await self._producer.send(self._topic, value=waarde, key=key, partition=self.partitie)
+                for key, waarde in records
+            ]
+            geschreven = await asyncio.gather(*beloften, return_exceptions=True)
+            for uitslag in geschreven:
+                if isinstance(uitslag, BaseException):
+                    raise uitslag
+            await self._producer.commit_transaction()
+        except ProducerFenced as fout:
+            raise Onteigend(f"{self._topic}[{self.partitie}] has a newer owner") from fout
+        return [uitslag.offset for uitslag in geschreven]
+
+    async def close(self) -> None:
+        """Lets go without fencing anybody; what was not committed is aborted."""
+        try:
+            await asyncio.wait_for(self._producer.stop(), 10)
+        except (KafkaError, TimeoutError) as fout:
+            log.info("closing the producer of %s[%d]: %s", self._topic, self.partitie, type(fout).__name__)
+
+
+class _Lezer:
+    def __init__(self, instellingen: Instellingen) -> None:
+        self.consumer = AIOKafkaConsumer(
+            bootstrap_servers=instellingen.kafka,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.consumer.start()
+        return self
+
+    async def __aexit__(self, soort: type[BaseException] | None, fout: BaseException | None, spoor: TracebackType | None) -> None:
+        await self.consumer.stop()
+
+
+async def lees_tot_eind(instellingen: Instellingen, topic: str, partitie: int, vanaf: int) -> list[Record]:
+    """All committed records of a partition from `vanaf` to the end it has now."""
+    tp = TopicPartition(topic, partitie)
+    async with _Lezer(instellingen) as lezer:
+        consumer = lezer.consumer
+        consumer.assign([tp])
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        eind = (await consumer.end_offsets([tp]))[tp]
+        if vanaf < begin and not (vanaf == 0 and begin == eind):
+            raise LogVerdwenen(f"{topic}[{partitie}] starts at offset {begin}, while ClickHouse has seen up to {vanaf}")
+        if vanaf > eind:
+            raise LogVerdwenen(f"{topic}[{partitie}] ends at offset {eind}, while ClickHouse has seen up to {vanaf}")
+        consumer.seek(tp, max(vanaf, begin))
+        records: list[Record] = []
+        while await consumer.position(tp) < eind:
+            for record in (await consumer.getmany(tp, timeout_ms=200)).get(tp, []):
+                records.append(Record(record.offset, record.key, record.value))
+        return records

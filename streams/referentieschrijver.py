@@ -1,0 +1,174 @@
+"""Changing the reference data. Why a change that has returned counts everywhere: see `streams.referentie`.
+
+One writer at a time, by Kafka's own fence: opening the producer makes every earlier one fail, and ends what it had
+under way. So nobody else can change the state that is read after that before this writer has committed.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import TopicPartition as GroepPartitie
+from confluent_kafka.admin import AdminClient
+
+from avro.codec import Codec, soort_van
+from domain.referentie import Gegeven, Referentie
+from domain.samenvoegen import Wijzigingen
+from streams.referentie import ReferentieFout, admin_client, lees, lezer, verwijder_groepen
+from streams.settings import Instellingen
+
+log = logging.getLogger(__name__)
+
+TRANSACTIE_MS = 60_000
+"""After this the broker ends a transaction whose writer is gone; the next writer ends it at once."""
+
+_ZONDER_LID = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
+
+
+class Verdrongen(ReferentieFout):
+    """Another change was begun while this one was being made: do this one again.
+
+    Nothing of it is written; only when Kafka's answer to the commit was lost as well, all of it is.
+    """
+
+
+class NietOveral(ReferentieFout):
+    """The change is made, but some running processes have not applied it in time."""
+
+
+class ReferentieSchrijver:
+    """Changes the reference data: one change at a time over all processes, each of them whole or not at all."""
+
+    def __init__(self, instellingen: Instellingen, codec: Codec, wachttijd_s: float = 60.0) -> None:
+        """`wachttijd_s`: seconds that reading, writing and applying may each take."""
+        self._instellingen = instellingen
+        self._codec = codec
+        self._wachttijd_s = wachttijd_s
+        self._beurt = asyncio.Lock()
+
+    async def wijzig(
+        self,
+        functie: Callable[[Referentie], Wijzigingen],
+        vooraf: Callable[[Wijzigingen], Awaitable[None]] | None = None,
+    ) -> Wijzigingen:
+        """Writes what `functie` makes of the state, and returns it when all running processes apply it.
+
+        `vooraf` is awaited when all is checked and nothing is written yet. What these two raise leaves as it is, with
+        nothing written. Raises Verdrongen, NietOveral (it is written), and ReferentieFout.
+        """
+        async with self._beurt:
+            try:
+                return await self._wijzig(functie, vooraf)
+            except KafkaError as fout:
+                raise ReferentieFout(f"Kafka did not take the change ({type(fout).__name__})") from fout
+
+    async def _wijzig(
+        self, functie: Callable[[Referentie], Wijzigingen], vooraf: Callable[[Wijzigingen], Awaitable[None]] | None
+    ) -> Wijzigingen:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._instellingen.kafka,
+            transactional_id=self._instellingen.groep("referentie"),
+            transaction_timeout_ms=TRANSACTIE_MS,
+            acks="all",
+        )
+        try:
+            async with lezer(self._instellingen) as consumer:
+                async with self._op_tijd("Kafka does not let the reference data be read"):
+                    await producer.start()  # from here on an earlier writer can write nothing more
+                    referentie, eind = await lees(consumer, self._codec, self._instellingen)
+                wijzigingen = functie(referentie)
+                if vooraf is not None:
+                    await vooraf(wijzigingen)
+                if wijzigingen.lijst:
+                    async with self._op_tijd("Kafka does not answer; do it again to see whether the change was made"):
+                        geschreven = await self._schrijf(producer, wijzigingen.gegevens)
+                        while any(eind[tp] < offset for tp, offset in geschreven.items()):
+                            eind = await consumer.end_offsets(list(eind))  # a commit can be read a little later
+        finally:
+            await _sluit(producer)
+        await self._wacht_op_volgers({tp.topic: offset for tp, offset in eind.items()})
+        return wijzigingen
+
+    async def _schrijf(self, producer: AIOKafkaProducer, gegevens: Iterable[Gegeven]) -> dict[TopicPartition, int]:
+        """Writes them in one transaction; returns how far it goes."""
+        beloften: list[asyncio.Future[Any]] = []
+        try:
+            await producer.begin_transaction()
+            try:
+                for gegeven in gegevens:
+                    topic = self._instellingen.topic(soort_van(gegeven))
+                    waarde = self._codec.schrijf_gegeven(gegeven)
+                    beloften.append(await producer.send(topic, waarde, gegeven.sleutel.encode(), partition=0))
+            except IllegalOperation:  # the producer has failed under way; what was sent tells why
+                await asyncio.gather(*beloften)
+                raise
+            # Before the commit: that would go through with what is there, also when one record was refused.
+            verstuurd = await asyncio.gather(*beloften)
+            await producer.commit_transaction()
+        except ProducerFenced as fout:
+            raise Verdrongen("another change of the reference data is under way: try again") from fout
+        geschreven: dict[TopicPartition, int] = {}
+        for record in verstuurd:
+            tp = record.topic_partition
+            geschreven[tp] = max(geschreven.get(tp, 0), record.offset + 1)
+        return geschreven
+
+    async def _wacht_op_volgers(self, eind: Mapping[str, int]) -> None:
+        admin = admin_client(self._instellingen)
+        achter: list[str] = []
+        try:
+            async with asyncio.timeout(self._wachttijd_s):
+                while True:
+                    achter, gestopt = await asyncio.to_thread(self._volgers, admin, eind)
+                    if not achter:
+                        break
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            wie = ", ".join(achter) or "the groups cannot be listed"
+            raise NietOveral(f"the change is made, but not yet applied by all running processes: {wie}") from None
+        await asyncio.to_thread(verwijder_groepen, admin, gestopt)
+
+    def _volgers(self, admin: AdminClient, eind: Mapping[str, int]) -> tuple[list[str], list[str]]:
+        """The groups of running processes that have not applied all up to `eind`, and those without a process."""
+        voorvoegsel = f"{self._instellingen.groep('referentie')}-"
+        try:
+            antwoord = admin.list_consumer_groups(request_timeout=self._wachttijd_s).result()
+            if antwoord.errors:
+                raise antwoord.errors[0]
+            groepen = [groep for groep in antwoord.valid if groep.group_id.startswith(voorvoegsel)]
+            gestopt = [groep.group_id for groep in groepen if groep.state in _ZONDER_LID]
+            achter = [
+                groep.group_id
+                for groep in groepen
+                if groep.group_id not in gestopt and not _is_bij(admin, groep.group_id, eind, self._wachttijd_s)
+            ]
+        except KafkaException as fout:
+            log.warning("the consumer groups cannot be listed: %s", fout.args[0].str())
+            return ["the groups cannot be listed"], []
+        return achter, gestopt
+
+    @asynccontextmanager
+    async def _op_tijd(self, anders: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._wachttijd_s):
+                yield
+        except TimeoutError:
+            raise ReferentieFout(f"{anders} (waited {self._wachttijd_s:g} s)") from None
+
+
+def _is_bij(admin: AdminClient, groep: str, eind: Mapping[str, int], timeout_s: float) -> bool:
+    vraag = ConsumerGroupTopicPartitions(groep, [GroepPartitie(topic, 0) for topic in eind])
+    antwoord = admin.list_consumer_group_offsets([vraag], request_timeout=timeout_s)[groep].result()
+    return all(deel.error is None and deel.offset >= eind[deel.topic] for deel in antwoord.topic_partitions)
+
+
+async def _sluit(producer: AIOKafkaProducer) -> None:
+    try:
+        await asyncio.wait_for(producer.stop(), 10)
+    except (KafkaError, TimeoutError) as fout:
+        log.info("closing the producer of the reference data: %s", type(fout).__name__)

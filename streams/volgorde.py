@@ -1,0 +1,56 @@
+"""An agent takes each partition's records in the order of the log, none left out, whatever Faust skips.
+
+After a rebalance Faust can drop records that it has read already, while later ones come through; a commit would then pass
+over what was never handled. So the place where a partition goes on is taken from Kafka when it is assigned, only the
+next record is accepted, and on a hole the consumer is sent back to where it begins.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+Partitie = tuple[str, int]
+"""Topic and partition."""
+
+
+class Oordeel(Enum):
+    """What to do with a record."""
+
+    NEEM = auto()
+    """It is the next one."""
+    LAAT = auto()
+    """It was taken already, or it comes again after a hole that is being read."""
+    GA_TERUG = auto()
+    """Records are missing before it: read again from the place where they begin."""
+
+
+@dataclass(slots=True)
+class Volgorde:
+    """The next offset of each partition, for one assignment. Pure: who uses it seeks."""
+
+    _volgende: dict[Partitie, int]
+    """Where each assigned partition goes on."""
+    _gat_tot: dict[Partitie, int] = field(default_factory=dict)
+    """The offset whose arrival showed a hole that is being read again."""
+
+    def begint_bij(self, partitie: Partitie) -> int:
+        """Where the partition goes on."""
+        return self._volgende[partitie]
+
+    def beoordeel(self, partitie: Partitie, offset: int) -> Oordeel:
+        """Judges a record as it comes; one that is to be taken counts as taken.
+
+        What was fetched before the consumer went back still comes, in ascending order. An offset at or below the one
+        that showed the hole comes from the second reading: if the hole is still there, the log itself has it.
+        """
+        volgende = self._volgende[partitie]
+        if offset < volgende:
+            return Oordeel.LAAT
+        gat_tot = self._gat_tot.get(partitie)
+        if offset == volgende or (gat_tot is not None and offset <= gat_tot):
+            self._volgende[partitie] = offset + 1
+            self._gat_tot.pop(partitie, None)
+            return Oordeel.NEEM
+        if gat_tot is not None:
+            return Oordeel.LAAT
+        self._gat_tot[partitie] = offset
+        return Oordeel.GA_TERUG
