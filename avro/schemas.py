@@ -1,7 +1,8 @@
 """The schemas beside this file, and the ids under which they stand in Confluent's wire format.
 
 `index.json` gives every version that ever was on a topic its id; the newest version of a subject is the one written.
-A registry, when one is configured, hands out its own ids: see `avro.registry`. How to change a schema: docs/contributors.md.
+A registry, when one is configured, hands out its own ids: see `avro.registry`. How to change a schema:
+docs/contributors.md.
 """
 
 import json

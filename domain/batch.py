@@ -95,7 +95,9 @@ class Berichten:
             einddatums=[self.einddatums[i] for i in gekozen],
             schema_fouten=[self.schema_fouten[i] for i in gekozen],
             bijlage_rijen=[nieuw for nieuw, _ in bijlagen],
-            bijlage_sha256=b"".join(self.bijlage_sha256[i * SHA256_BYTES : (i + 1) * SHA256_BYTES] for _, i in bijlagen),
+            bijlage_sha256=b"".join(
+                self.bijlage_sha256[i * SHA256_BYTES : (i + 1) * SHA256_BYTES] for _, i in bijlagen
+            ),
             bijlage_groottes=[self.bijlage_groottes[i] for _, i in bijlagen],
             bijlage_omschrijvingen=[self.bijlage_omschrijvingen[i] for _, i in bijlagen],
             bijlage_volgordes=[self.bijlage_volgordes[i] for _, i in bijlagen],

@@ -5,7 +5,7 @@ the code. Everything here is a pure function of the slice and of what is known; 
 reference data of that moment, the answers of the profile service, and what was decided before.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from domain import bsn
@@ -33,6 +33,8 @@ class Uitkomst:
     publicatiedatums: list[int] = field(default_factory=list)
     diensten: list[list[str]] = field(default_factory=list)
     waarschuwingen: list[list[str]] = field(default_factory=list)
+    ontvangers: list[str] = field(default_factory=list)
+    """The pseudonym of the citizen of each placed message; empty when not placed."""
     object: str = ""
     """Where the placed messages stand in the message store; empty when none was placed."""
 
@@ -106,11 +108,13 @@ def beslis(
     antwoorden: Mapping[Vraag, bool],
     verwerkt_op: int,
     opgegeven: Collection[Stadium] = (),
+    pseudoniem: Callable[[str], str] = lambda _: "",
 ) -> Uitkomst:
     """Decides the messages of a slice that have no decision yet.
 
-    `antwoorden` holds an answer for all of `te_vragen`, unless `opgegeven` names the stages on our side that failed for
-    good: then their messages become TechnischProbleem. Raises KeyError when an answer is missing without that.
+    `antwoorden` holds an answer for all of `te_vragen`, unless `opgegeven` names the stages on our side that failed
+    for good: then their messages become TechnischProbleem. `pseudoniem` names a citizen by a keyed digest of his BSN.
+    Raises KeyError when an answer is missing without `opgegeven`.
     """
     berichten, leverancier = slice_.berichten, slice_.kader.leverancier
     elfproef = bsn.elfproef_kolom(berichten.gebruikers)
@@ -156,5 +160,6 @@ def beslis(
         uitkomst.publicatiedatums.append(berichten.publicatiedatums[rij])
         uitkomst.diensten.append(referentie.diensten_van(leverancier, berichten.berichttypes[rij]) if verwerkt else [])
         uitkomst.waarschuwingen.append([])
+        uitkomst.ontvangers.append(pseudoniem(berichten.gebruiker(rij)) if verwerkt else "")
     uitkomst.bericht_ids = bytes(ids)
     return uitkomst

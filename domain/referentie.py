@@ -1,5 +1,5 @@
-"""Reference data: leveranciers, berichttypes, diensten with their links, machtigingen (Domain: Berichttypes; Diensten and
-machtigingen; Who is who). Values only; their lifecycles stand in `domain.levensloop`."""
+"""Reference data: leveranciers, berichttypes, diensten with their links, machtigingen (Domain: Berichttypes; Diensten
+and machtigingen; Who is who). Values only; their lifecycles stand in `domain.levensloop`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -89,7 +89,8 @@ class Dienst:
         return f"{self.oin}/{self.dienst_id}"
 
     def gekoppeld(self) -> list[str]:
-        """The berichttypes linked now; none when the dienst is not Actief. A link ends the moment it is given an end."""
+        """The berichttypes linked now; none when the dienst is not Actief. A link ends the moment it is given an
+        end."""
         if self.status is not DienstStatus.ACTIEF:
             return []
         return [koppeling.berichttype for koppeling in self.koppelingen if koppeling.tot is None]

@@ -35,7 +35,8 @@ class Terzijde:
         if self._op_rij > self._max:
             raise TeVeelOnleesbaar(
                 f"{self._op_rij} unreadable records in a row, the last at {topic}[{partitie}]@{offset}: {reden}. "
-                "Check that this version knows the schemas of what was written; BERICHTENSTROOM_DLQ_MAX_OP_RIJ sets the limit."
+                "Check that this version knows the schemas of what was written; "
+                "BERICHTENSTROOM_DLQ_MAX_OP_RIJ sets the limit."
             )
         log.warning("set aside %s[%d]@%d: %s", topic, partitie, offset, reden)
         waarde = {

@@ -77,13 +77,15 @@ class EigenPartitie:
                 for key, waarde in records
             ]
             geschreven = await asyncio.gather(*beloften, return_exceptions=True)
+            offsets = []
             for uitslag in geschreven:
                 if isinstance(uitslag, BaseException):
                     raise uitslag
+                offsets.append(uitslag.offset)
             await self._producer.commit_transaction()
         except ProducerFenced as fout:
             raise Onteigend(f"{self._topic}[{self.partitie}] has a newer owner") from fout
-        return [uitslag.offset for uitslag in geschreven]
+        return offsets
 
     async def close(self) -> None:
         """Lets go without fencing anybody; what was not committed is aborted."""
@@ -106,7 +108,9 @@ class _Lezer:
         await self.consumer.start()
         return self
 
-    async def __aexit__(self, soort: type[BaseException] | None, fout: BaseException | None, spoor: TracebackType | None) -> None:
+    async def __aexit__(
+        self, soort: type[BaseException] | None, fout: BaseException | None, spoor: TracebackType | None
+    ) -> None:
         await self.consumer.stop()
 
 

@@ -30,13 +30,22 @@ class Instellingen(BaseSettings):
     profielservice_timeout_s: float = Field(30.0, description="Seconds before a question counts as unanswered.")
     profielservice_gelijktijdig: int = Field(2, description="Questions under way at once: the service is rate limited.")
     profielservice_cache_s: float = Field(
-        0.0, ge=0, le=7 * 86400, description="Seconds an answer is used again, at most 7 days; 0: always ask, so a change counts at once."
+        0.0,
+        ge=0,
+        le=7 * 86400,
+        description="Seconds an answer is used again, at most 7 days; 0: always ask, so a change counts at once.",
     )
     aanlevering: str = Field("http://127.0.0.1:8081", description="URL of aanlevering, for the command line.")
     schema_registry: str = Field("", description="URL of a schema registry; empty: the index beside the schemas.")
-    topic_prefix: str = Field("", description="Prefix of all topics, groups and transactional ids.", pattern=r"^[A-Za-z0-9._-]*$")
-    opslag: str = Field("", description="URL of the object store, file:// or s3://; empty: a folder in the data folder.")
-    sleutels: Path | None = Field(None, description="File with the pseudonym and store keys; empty: in the data folder.")
+    topic_prefix: str = Field(
+        "", description="Prefix of all topics, groups and transactional ids.", pattern=r"^[A-Za-z0-9._-]*$"
+    )
+    opslag: str = Field(
+        "", description="URL of the object store, file:// or s3://; empty: a folder in the data folder."
+    )
+    sleutels: Path | None = Field(
+        None, description="File with the pseudonym and store keys; empty: in the data folder."
+    )
     replicatie: int = Field(1, description="Replication factor of topics; 3 on a cluster.")
     partities_batch: int = Field(4, description="Partitions of `batch`, `resultaat` and `notificatie`.")
     partities_bericht: int = Field(
@@ -58,7 +67,9 @@ class Instellingen(BaseSettings):
     aanlevering_gelijktijdig: int = Field(2, description="Deliveries that are read at the same time.")
     aanlevering_wachtrij: int = Field(64, description="Deliveries that may wait before the door answers 503.")
     aanlevering_deadline_s: float = Field(60.0, description="Seconds a delivery may take to become durable.")
-    dlq_max_op_rij: int = Field(100, description="Unreadable records in a row at which the line stops: then we are broken.")
+    dlq_max_op_rij: int = Field(
+        100, description="Unreadable records in a row at which the line stops: then we are broken."
+    )
 
     def topic(self, naam: str) -> str:
         """The full name of a topic."""

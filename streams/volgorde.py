@@ -1,8 +1,8 @@
 """An agent takes each partition's records in the order of the log, none left out, whatever Faust skips.
 
-After a rebalance Faust can drop records that it has read already, while later ones come through; a commit would then pass
-over what was never handled. So the place where a partition goes on is taken from Kafka when it is assigned, only the
-next record is accepted, and on a hole the consumer is sent back to where it begins.
+After a rebalance Faust can drop records that it has read already, while later ones come through; a commit would then
+pass over what was never handled. So the place where a partition goes on is taken from Kafka when it is assigned, only
+the next record is accepted, and on a hole the consumer is sent back to where it begins.
 """
 
 from dataclasses import dataclass, field

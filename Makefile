@@ -1,0 +1,71 @@
+# Every command sets up what it needs, in this folder and the ordinary caches of pip, Maven and npm.
+# Names of files are relative, so that the folder itself may have spaces in its name.
+
+PYTHON ?= python3
+DATA ?= .data
+TESTS ?=
+UPGRADE ?=
+
+VENV := .venv/bin/python
+KLAAR := .venv/klaar
+PIN := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo up test test-unit lint bench docs lock clean java
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'DATA=dir is the data folder of demo and up (default: .data). TESTS="..." are words for pytest.'
+
+demo: java $(KLAAR) ## start the stack, stream 20 000 messages through it, check every count, stop
+	@$(VENV) -m voorbeeld.demo --data "$(DATA)"
+
+up: java $(KLAAR) ## start the stack and stay until Ctrl-C; its addresses are in .data/endpoints.json
+	@$(VENV) -m cli.main up --data "$(DATA)"
+
+test: java $(KLAAR) ## the whole suite, real Kafka and real ClickHouse engine included
+	@$(VENV) -m pytest $(TESTS)
+
+test-unit: $(KLAAR) ## the tests that need no Kafka and no ClickHouse
+	@$(VENV) -m pytest tests/unit $(TESTS)
+
+lint: $(KLAAR) ## style, types, and the direction of imports
+	@$(VENV) -m ruff check .
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m mypy
+	@.venv/bin/lint-imports --no-logo
+
+bench: $(KLAAR) ## how our slices compare with one record a message: ratios within one run
+	@$(VENV) -m bench.codec
+
+docs: $(KLAAR) ## write the generated half of docs/events.md and docs/settings.md again
+	@for page in events:avro settings:streams; do \
+	  { sed '/^<!-- made by/q' "docs/$${page%:*}.md" && echo && $(VENV) -m "$${page#*:}.beschrijf"; } > .venv/page.md \
+	    && cp .venv/page.md "docs/$${page%:*}.md" || exit 1; done
+
+lock: $(KLAAR) ## pin the requirements again after a change of pyproject.toml; UPGRADE=--upgrade takes the newest
+	@$(VENV) -m uv pip compile $(PIN) $(UPGRADE) pyproject.toml --output-file requirements.txt > /dev/null
+	@$(VENV) -m uv pip compile $(PIN) $(UPGRADE) --extra dev pyproject.toml --output-file requirements-dev.txt > /dev/null
+
+clean: ## remove what make built; data folders stay
+	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(KLAAR): pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
+	  echo 'make: needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv; another: make PYTHON=python3.12)' >&2; exit 1; }
+	@echo 'Setting up .venv'
+	@rm -f $(KLAAR)
+	@$(PYTHON) -m venv .venv
+	@$(VENV) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(VENV) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(KLAAR)
+
+java:
+	@"$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | awk -F '[".]' '/ version "/ { found = $$2 } END { exit !(found >= 17) }' || { \
+	  echo 'make: the embedded Kafka needs a JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless)' >&2; exit 1; }
+	@mvn --version > /dev/null 2>&1 || { \
+	  echo 'make: the embedded Kafka needs Maven to fetch its jars (Debian: apt-get install maven)' >&2; exit 1; }

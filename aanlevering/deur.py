@@ -1,0 +1,186 @@
+"""The door, whatever the protocol: a batch comes back only when its bijlagen and its event are durable."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+from uuid import uuid4
+
+from aanlevering.bijlagen import Bijlagen
+from aanlevering.lezer import lees
+from aanlevering.metrics import Metrics
+from aanlevering.spoel import SchijfVol, spoel
+from aanlevering.stroom import STUK_BYTES, uitgepakt
+from aanlevering.uitgever import KafkaWeg, RecordTeGroot
+from aanlevering.weigering import Weigercode, weiger
+from domain.batch import Batch
+from sinks.objecten import Objecten, OpslagWeg
+
+LOGGER = logging.getLogger("aanlevering")
+
+Publiceer = Callable[[Batch], Awaitable[None]]
+"""Returns when the batch is durable. Raises KafkaWeg and RecordTeGroot."""
+
+
+@dataclass(frozen=True)
+class Grenzen:
+    """What the door bears."""
+
+    gelijktijdig: int = 2
+    """Deliveries read at once; each takes a processor and some 60 MB."""
+    wachtrij: int = 64
+    """Deliveries beyond those that are received or wait; each takes up to 100 MB of the temporary folder."""
+    deadline_s: float = 60.0
+    """Seconds from the last byte of a batch until it is durable."""
+    ontvangst_s: float = 300.0
+    """Seconds from the first byte to the last."""
+
+
+class Later(Exception):
+    """Not now: the sender may try again. `oorzaak` is one of those at the metric `aanlevering_later`."""
+
+    def __init__(self, oorzaak: str, reden: str) -> None:
+        super().__init__(oorzaak)
+        self.oorzaak = oorzaak
+        self.reden = reden
+        """One sentence in Dutch."""
+
+
+class Deur:
+    """Receives, reads and makes durable, with bounds on how much of that goes on at once."""
+
+    def __init__(
+        self, publiceer: Publiceer, objecten: Objecten, grenzen: Grenzen, klok: Callable[[], int], metrics: Metrics
+    ) -> None:
+        """`klok` gives milliseconds since 1970."""
+        self._publiceer = publiceer
+        self._objecten = objecten
+        self._grenzen = grenzen
+        self._klok = klok
+        self._metrics = metrics
+        self._lezers = ThreadPoolExecutor(grenzen.gelijktijdig, thread_name_prefix="lezer")
+        self._bezig = 0
+        self._dicht = False
+
+    def sluit(self) -> None:
+        """From here on new deliveries are put off; those under way are finished."""
+        self._dicht = True
+
+    def ruim_op(self) -> None:
+        """Ends the reading threads, when nothing is under way any more."""
+        self._lezers.shutdown()
+
+    async def neem_aan(self, stukken: AsyncIterator[bytes], *, gzip: bool, aangeleverd_door: str | None) -> Batch:
+        """The batch in a body, durable. Raises Geweigerd, Later, and what `stukken` raises.
+
+        After Later the event may have been written all the same; delivering again is harmless (Domain: Resends).
+        """
+        begin = time.monotonic()
+        with self._plaats():
+            bestand, grootte = await self._ontvang(stukken)
+            aangeleverd_op = self._klok()
+            ontvangen = time.monotonic()
+            with bestand:
+                batch = await self._maak_duurzaam(bestand, gzip, aangeleverd_door, aangeleverd_op)
+        self._meld(batch, grootte, begin, ontvangen)
+        return batch
+
+    @contextmanager
+    def _plaats(self) -> Iterator[None]:
+        if self._dicht:
+            raise Later("sluit", "Wij starten opnieuw op: lever de batch straks opnieuw aan.")
+        if self._bezig >= self._grenzen.gelijktijdig + self._grenzen.wachtrij:
+            raise Later("druk", "Er komen nu te veel batches tegelijk binnen: lever de batch straks opnieuw aan.")
+        self._bezig += 1
+        self._metrics.bezig.inc()
+        try:
+            yield
+        finally:
+            self._bezig -= 1
+            self._metrics.bezig.dec()
+
+    async def _ontvang(self, stukken: AsyncIterator[bytes]) -> tuple[IO[bytes], int]:
+        try:
+            async with asyncio.timeout(self._grenzen.ontvangst_s):
+                return await spoel(stukken)
+        except TimeoutError:
+            raise weiger(Weigercode.TE_LANGZAAM) from None
+        except SchijfVol:
+            raise _later("schijf") from None
+
+    async def _maak_duurzaam(
+        self, bestand: IO[bytes], gzip: bool, aangeleverd_door: str | None, aangeleverd_op: int
+    ) -> Batch:
+        batch: Batch | None = None
+        try:
+            async with asyncio.timeout(self._grenzen.deadline_s):
+                batch = await self._lees(bestand, gzip, aangeleverd_door, aangeleverd_op)
+                await self._publiceer(batch)
+        except TimeoutError:
+            raise _later("traag") from None
+        except OpslagWeg:
+            raise _later("opslag") from None
+        except KafkaWeg:
+            raise _later("kafka") from None
+        except RecordTeGroot:
+            raise weiger(Weigercode.BATCH_TE_GROOT_VOOR_VERWERKING, batch.kader.batch_id if batch else None) from None
+        return batch
+
+    async def _lees(self, bestand: IO[bytes], gzip: bool, aangeleverd_door: str | None, aangeleverd_op: int) -> Batch:
+        """Reads in a thread, and returns or raises only when that thread is done with the file."""
+        bijlagen = Bijlagen(self._objecten.bewaar_alle, asyncio.get_running_loop())
+
+        def in_draad() -> Batch:
+            stukken = _stukken(bestand, bijlagen)
+            batch = lees(
+                uitgepakt(stukken) if gzip else stukken,
+                proceskenmerk=uuid4(),
+                aangeleverd_op=aangeleverd_op,
+                aangeleverd_door=aangeleverd_door,
+                bewaar=bijlagen.bewaar,
+            )
+            bijlagen.rond_af()
+            return batch
+
+        werk = self._lezers.submit(in_draad)
+        klaar = asyncio.wrap_future(werk)
+        try:
+            return await asyncio.shield(klaar)
+        finally:
+            bijlagen.breek_af()
+            if not werk.cancel() and not klaar.done():
+                await asyncio.wait([klaar])
+                klaar.exception()
+
+    def _meld(self, batch: Batch, grootte: int, begin: float, ontvangen: float) -> None:
+        nu = time.monotonic()
+        kader = batch.kader
+        self._metrics.aangeleverd.inc()
+        self._metrics.berichten.inc(kader.totaal)
+        self._metrics.schemafouten.inc(sum(map(bool, batch.berichten.schema_fouten)))
+        self._metrics.bytes.inc(grootte)
+        self._metrics.ontvangen.observe(ontvangen - begin)
+        self._metrics.verwerkt.observe(nu - ontvangen)
+        LOGGER.info(
+            "aangeleverd batch=%s proceskenmerk=%s leverancier=%s berichten=%d bytes=%d ms=%d",
+            kader.batch_id,
+            kader.proceskenmerk,
+            kader.leverancier,
+            kader.totaal,
+            grootte,
+            1000 * (nu - ontvangen),
+        )
+
+
+def _stukken(bestand: IO[bytes], bijlagen: Bijlagen) -> Iterator[bytes]:
+    while stuk := bestand.read(STUK_BYTES):
+        bijlagen.controleer()
+        yield stuk
+
+
+def _later(oorzaak: str) -> Later:
+    return Later(oorzaak, "Wij kunnen de batch nu niet vastleggen: lever hem straks opnieuw aan.")

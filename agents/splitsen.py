@@ -1,0 +1,70 @@
+"""The agent on `batch`: cuts a batch in slices, one for each partition that its BerichtIDs belong to.
+
+A replay writes the same slices again; deciding once makes that harmless. The input is committed when all slices are
+durable.
+"""
+
+import asyncio
+import logging
+
+import faust
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from agents.geduld import back_off
+from avro.codec import Codec, Onleesbaar
+from domain.batch import splits
+from streams import metrics
+from streams.app import Lezer, Stream, ruwe_topic
+from streams.dlq import Terzijde
+from streams.settings import Instellingen
+
+log = logging.getLogger(__name__)
+
+_PER_KEER = 2
+"""Batches that one take holds; each can be 16 MB."""
+
+
+class Splitser:
+    """Writes the slices of batches."""
+
+    def __init__(
+        self, instellingen: Instellingen, codec: Codec, producer: AIOKafkaProducer, terzijde: Terzijde
+    ) -> None:
+        self._topic = instellingen.topic("bericht")
+        self._partities = instellingen.partities_bericht
+        self._codec = codec
+        self._producer = producer
+        self._terzijde = terzijde
+
+    async def splits(self, topic: str, partitie: int, offset: int, inhoud: bytes | None) -> None:
+        """Returns when every slice of the batch (or its entry in `dlq`) is durable. Raises KafkaError."""
+        try:
+            batch = self._codec.lees_batch(inhoud)
+        except Onleesbaar as fout:
+            await self._terzijde.zet(topic, partitie, offset, str(fout))
+            return
+        self._terzijde.leesbaar()
+        key = str(batch.kader.batch_id).encode()
+        beloften = [
+            await self._producer.send(self._topic, self._codec.schrijf_batch(slice_, "bericht"), key, partition=nummer)
+            for nummer, slice_ in splits(batch, self._partities).items()
+        ]
+        await asyncio.gather(*beloften)
+        metrics.BATCHES_GESPLITST.inc()
+
+
+def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser) -> None:
+    """Adds the agent to the app."""
+
+    async def splitsen(stream: Stream) -> None:
+        lezer = Lezer(app)
+        async for events in stream.noack_take(_PER_KEER, within=0.05):
+            for event in await lezer.neem(events):
+                bericht = event.message
+                async for poging in back_off("Kafka", KafkaError):
+                    with poging:
+                        await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
+                await lezer.bevestig([event])
+
+    app.agent(ruwe_topic(app, instellingen, "batch"), name="splitsen", concurrency=1)(splitsen)

@@ -1,0 +1,26 @@
+"""StoreMessage: the placed messages of a slice as one encrypted object (Domain: StoreMessage).
+
+It is written before the decision, and nobody can see it until a decision that was accepted names it. Its name carries
+a keyed digest of its content, so that a zombie that decided otherwise writes beside it, never over it.
+"""
+
+from avro.codec import Codec
+from domain.batch import Batch
+from domain.beslissing import Uitkomst
+from sinks.objecten import Objecten
+from streams.sleutels import Sleutels
+
+
+async def plaats(
+    slice_: Batch, uitkomst: Uitkomst, partitie: int, codec: Codec, objecten: Objecten, sleutels: Sleutels
+) -> str:
+    """Returns the object's name when it is durable, or an empty name when nothing is placed. Raises OpslagWeg."""
+    geplaatst = {uitkomst.nummers[rij] for rij in uitkomst.verwerkt()}
+    if not geplaatst:
+        return ""
+    rijen = [rij for rij, nummer in enumerate(slice_.berichten.nummers) if nummer in geplaatst]
+    inhoud = codec.schrijf_batch(Batch(slice_.kader, slice_.berichten.kies(rijen)), "bericht")
+    kader = slice_.kader
+    naam = f"berichten/{kader.leverancier}/{kader.proceskenmerk}/{partitie}-{sleutels.kenmerk(inhoud)}"
+    await objecten.bewaar(naam, inhoud)
+    return naam

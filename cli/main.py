@@ -1,0 +1,420 @@
+"""The command line `berichtenstroom`: what each command takes and prints. What they do stands in the other files."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import httpx
+import typer
+from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aanlevering import client as aanlever_client
+from cli import stapel, vertoon, wachten, worker
+from cli.laad import LaadFout, laad
+from cli.lag import KafkaWeg, lag
+from cli.opties import (
+    Afgerond,
+    BatchOptie,
+    Data,
+    Json,
+    LeverancierOptie,
+    OpOptie,
+    Runs,
+    StatusOptie,
+    Tot,
+    Van,
+    guid,
+    instellingen,
+    maak_filter,
+    tijd,
+    vragen,
+)
+from sinks.antwoord import maak_antwoord, resultaat_json
+from sinks.database import DatabaseWeg, maak_client
+from sinks.migreer import MigratieGeweigerd, TabellenOntbreken, migreer
+from sinks.vragen import Dubbelzinnig, OngeldigeCursor
+from streams import topics
+from streams.broker import BrokerError
+from streams.fence import LogVerdwenen
+from streams.sleutels import SleutelFout
+from streams.topics import TopicFout
+
+app = typer.Typer(
+    name="berichtenstroom",
+    help="The line from a delivered batch of government messages to Totalen.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+BEKENDE_FOUTEN = (
+    BrokerError,
+    ClickHouseError,
+    DatabaseWeg,
+    Dubbelzinnig,
+    KafkaWeg,
+    LaadFout,
+    LogVerdwenen,
+    MigratieGeweigerd,
+    SleutelFout,
+    TabellenOntbreken,
+    TopicFout,
+    aanlever_client.NietAangeleverd,
+    stapel.StapelFout,
+    OSError,
+)
+"""Errors whose text is for the user: one line, exit code 1."""
+
+
+class Mislukt(Exception):
+    """A command that ran and has to report failure; what went wrong is printed already."""
+
+
+@app.command(epilog="Example: berichtenstroom up --workers 2")
+def up(
+    data: Data = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many worker processes.")] = 1,
+    no_portal: Annotated[bool, typer.Option("--no-portal", help="Leave the portal out.")] = False,
+) -> None:
+    """Start the embedded stack (broker, ClickHouse, profile service, aanlevering, workers) and stay until Ctrl-C."""
+    del no_portal  # there is no portal to leave out yet
+    gekozen = instellingen(data)
+    gekozen = gekozen.model_copy(update={"data": gekozen.data.absolute()})
+    stop = threading.Event()
+    _bij_signaal(stop.set)
+    with stapel.alleen_wij(gekozen.data):
+        alles = stapel.Stapel(
+            gekozen, workers, meld=lambda tekst: vertoon.fout.print(tekst, highlight=False), stop_gevraagd=stop
+        )
+        try:
+            alles.start()
+            if not stop.is_set():
+                vertoon.fout.print(
+                    f"ready; addresses in {gekozen.data / 'endpoints.json'}; Ctrl-C stops", highlight=False
+                )
+            while not stop.wait(0.2):
+                alles.bewaak()
+        finally:
+            vertoon.fout.print("stopping", highlight=False)
+            alles.stop()
+
+
+@app.command("worker", epilog="Example: BERICHTENSTROOM_KAFKA=kafka:9092 berichtenstroom worker")
+def worker_(data: Data = None) -> None:
+    """Run one worker process against given addresses, until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for spraakzaam in ("httpx", "aiokafka", "faust", "mode"):
+        logging.getLogger(spraakzaam).setLevel(logging.WARNING)
+    raise typer.Exit(worker.main(instellingen(data)))
+
+
+@app.command("laad", epilog="Example: berichtenstroom laad referentiegegevens.json")
+def laad_(
+    bestand: Annotated[Path, typer.Argument(metavar="FILE", help="JSON with leveranciers, berichttypes, diensten, …")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Merge FILE into the reference data; returns when all running processes apply it."""
+    verslag = asyncio.run(laad(instellingen(data), bestand))
+    if json:
+        vertoon.als_json(verslag.json())
+        return
+    for tekst in verslag.wijzigingen:
+        vertoon.uit.print(tekst, highlight=False)
+    for tekst in verslag.opmerkingen:
+        vertoon.fout.print(f"note: {tekst}", highlight=False)
+    if verslag.gebruikers:
+        vertoon.uit.print("gebruikers: " + ", ".join(f"{n} {wat}" for wat, n in verslag.gebruikers.items()))
+    if not verslag.wijzigingen:
+        vertoon.uit.print("nothing changed in the topics")
+
+
+@app.command(epilog="Example: berichtenstroom aanleveren batches/ --oin 00000099000000001000")
+def aanleveren(
+    paden: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="GLOBE XML files (*.xml, *.xml.gz), or folders.")
+    ],
+    oin: Annotated[str | None, typer.Option(help="OIN of the sender (default: as in each file).")] = None,
+    controleer: Annotated[bool, typer.Option("--controleer", help="Only check and tell; deliver nothing.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Deliver batches, with a progress bar. Exit code 1 when any was refused."""
+    bestanden = aanlever_client.bestanden(paden)
+    if controleer:
+        _controleer(bestanden, json_=json)
+        return
+    url = instellingen(data).aanlevering
+    geweigerd: list[dict[str, Any]] = []
+    aangeleverd = 0
+
+    async def lever() -> None:
+        nonlocal aangeleverd
+        async with httpx.AsyncClient(timeout=300, trust_env=False) as client:
+            for bestand in _met_balk(bestanden, "delivering"):
+                uitslag = await aanlever_client.lever_aan(url, bestand, oin, client)
+                if isinstance(uitslag, aanlever_client.Aangeleverd):
+                    aangeleverd += 1
+                else:
+                    geweigerd.append(_als_weigering(uitslag))
+
+    asyncio.run(lever())
+    if json:
+        vertoon.als_json({"aangeleverd": aangeleverd, "geweigerd": geweigerd})
+    else:
+        vertoon.uit.print(f"{aangeleverd} delivered, {len(geweigerd)} refused")
+        vertoon.lijst(geweigerd, json_=False, leeg="")
+    if geweigerd:
+        raise Mislukt
+
+
+def _als_weigering(weigering: aanlever_client.Weigering) -> dict[str, Any]:
+    return {
+        "bestand": str(weigering.bestand),
+        "batch_id": None if weigering.batch_id is None else str(weigering.batch_id),
+        "code": weigering.code,
+        "reden": weigering.reden,
+    }
+
+
+def _controleer(bestanden: list[Path], *, json_: bool) -> None:
+    geweigerd, bevindingen = [], []
+    for bestand in _met_balk(bestanden, "checking"):
+        for vondst in aanlever_client.controleer(bestand):
+            if isinstance(vondst, aanlever_client.Weigering):
+                geweigerd.append(_als_weigering(vondst))
+            else:
+                bevindingen.append(
+                    {
+                        "bestand": str(vondst.bestand),
+                        "nummer": vondst.nummer,
+                        "bericht_id": None if vondst.bericht_id is None else str(vondst.bericht_id),
+                        "reden": vondst.reden,
+                    }
+                )
+    if json_:
+        vertoon.als_json({"aangeleverd": 0, "geweigerd": geweigerd, "bevindingen": bevindingen})
+    else:
+        vertoon.lijst(geweigerd, json_=False, leeg="no file would be refused")
+        vertoon.lijst(bevindingen, json_=False, leeg="no message breaks the schema")
+    if geweigerd:
+        raise Mislukt
+
+
+def _met_balk(bestanden: list[Path], wat: str) -> Any:
+    """The files one by one, beside a progress bar on standard error."""
+    balk = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=vertoon.fout
+    )
+    with balk:
+        yield from balk.track(bestanden, description=wat)
+
+
+@app.command(epilog="Example: berichtenstroom wacht --timeout 600")
+def wacht(
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most (default: no limit).")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Return when every delivered batch is afgerond and visible; exit code 1 on time-out, saying what is open."""
+    gekozen = instellingen(data)
+    with vragen(data) as naslag, vertoon.fout.status("waiting") as stand:
+
+        def meld(open_: wachten.Open) -> None:
+            stand.update(f"waiting for {open_.niet_gelezen} batches to be seen and {len(open_.runs)} runs to be done")
+
+        open_ = wachten.wacht(gekozen, naslag, timeout, meld)
+    if json:
+        vertoon.als_json({"klaar": not open_, "niet_gelezen": open_.niet_gelezen, "open": open_.runs})
+    elif open_:
+        vertoon.fout.print(f"time is up: {open_.niet_gelezen} batches not seen yet, {len(open_.runs)} runs open")
+        vertoon.lijst(open_.runs, json_=False, leeg="")
+    if open_:
+        raise Mislukt
+
+
+@app.command(epilog="Example: berichtenstroom totalen --op verwerking --van 2026-01-01T00:00:00Z")
+def totalen(op: OpOptie = "ontvangst", van: Van = None, tot: Tot = None, data: Data = None, json: Json = False) -> None:
+    """What each leverancier sent, and what became of it."""
+    filter_ = maak_filter(op, van, tot)
+    with vragen(data) as naslag:
+        vertoon.lijst(
+            naslag.totalen(filter_.op, filter_.van, filter_.tot), json_=json, leeg="no batches in this period"
+        )
+
+
+@app.command(epilog="Example: berichtenstroom berichtverwerking --afgerond nee --limit 20")
+def berichtverwerking(
+    op: OpOptie = "ontvangst",
+    van: Van = None,
+    tot: Tot = None,
+    leverancier: LeverancierOptie = None,
+    batch: BatchOptie = None,
+    afgerond: Afgerond = None,
+    status: StatusOptie = None,
+    runs: Runs = False,
+    berichten: Annotated[bool, typer.Option("--berichten", help="With every message of each batch.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many batches.")] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="Where the page before ended; it is printed on standard error.")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Batches with their counts, one line each."""
+    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
+    with vragen(data) as naslag:
+        try:
+            rijen, volgende = naslag.berichtverwerking(filter_, limit, cursor, berichten)
+        except OngeldigeCursor:
+            raise typer.BadParameter("not a cursor that a page printed", param_hint="--cursor") from None
+    vertoon.lijst(rijen, json_=json, leeg="no batches for these filters")
+    if volgende is not None:
+        vertoon.fout.print(f"next page: --cursor {volgende}", highlight=False, soft_wrap=True)
+
+
+Code = Annotated[str | None, typer.Option("--code", help="The messages behind this code.")]
+
+
+@app.command(epilog="Example: berichtenstroom fouten --code BerichtTypeNietOndersteund")
+def fouten(
+    op: OpOptie = "ontvangst",
+    van: Van = None,
+    tot: Tot = None,
+    leverancier: LeverancierOptie = None,
+    batch: BatchOptie = None,
+    afgerond: Afgerond = None,
+    status: StatusOptie = None,
+    runs: Runs = False,
+    code: Code = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Why messages were not placed: codes with counts, or with --code the messages."""
+    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
+    with vragen(data) as naslag:
+        vertoon.lijst(naslag.fouten(filter_, code), json_=json, leeg="no errors")
+
+
+@app.command(epilog="Example: berichtenstroom waarschuwingen --van 2026-01-01T00:00:00Z")
+def waarschuwingen(
+    op: OpOptie = "ontvangst",
+    van: Van = None,
+    tot: Tot = None,
+    leverancier: LeverancierOptie = None,
+    batch: BatchOptie = None,
+    afgerond: Afgerond = None,
+    status: StatusOptie = None,
+    runs: Runs = False,
+    code: Code = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Which warnings placed messages have: codes with counts, or with --code the messages."""
+    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
+    with vragen(data) as naslag:
+        vertoon.lijst(naslag.waarschuwingen(filter_, code), json_=json, leeg="no warnings")
+
+
+@app.command(epilog="Example: berichtenstroom resultaat 0d3c8f0e-9d0e-4b6e-8d3c-2f1f6c5b7a10 --xml")
+def resultaat(
+    batch_id: Annotated[str, typer.Argument(metavar="BATCHID")],
+    leverancier: LeverancierOptie = None,
+    proceskenmerk: Annotated[str | None, typer.Option(help="This run (default: the latest).")] = None,
+    xml: Annotated[bool, typer.Option("--xml", help="As the BerichtVerwerkResponse.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The result of a batch; exit code 1 as long as there is none."""
+    batch = guid(batch_id, "BATCHID")
+    run = None if proceskenmerk is None else guid(proceskenmerk, "--proceskenmerk")
+    with vragen(data) as naslag:
+        gevonden = naslag.resultaat(batch, leverancier, run)
+        if gevonden is None:
+            vertoon.fout.print(f"there is no result for batch {batch} yet", highlight=False)
+            raise Mislukt
+        eerste = naslag.ontvangen_op(gevonden.kader.leverancier, batch)
+    ontvangen_op = gevonden.kader.aangeleverd_op if eerste is None else eerste
+    if xml:
+        sys.stdout.buffer.write(maak_antwoord(gevonden, ontvangen_op))
+        return
+    document = resultaat_json(gevonden, ontvangen_op)
+    if json:
+        vertoon.als_json(document)
+    else:
+        vertoon.lijst([document], json_=False)
+
+
+@app.command(epilog="Example: berichtenstroom sla --van 2026-01-01T00:00:00Z --json")
+def sla(van: Van = None, tot: Tot = None, data: Data = None, json: Json = False) -> None:
+    """The 24-hour norm for each leverancier, with what is still open."""
+    nu = time.time_ns() // 1_000_000
+    with vragen(data) as naslag:
+        vertoon.lijst(naslag.sla(nu, tijd(van, "van"), tijd(tot, "tot")), json_=json, leeg="no messages in this period")
+
+
+@app.command("lag", epilog="Example: berichtenstroom lag --json")
+def lag_(data: Data = None, json: Json = False) -> None:
+    """How far each consumer group is behind, from committed offsets and end offsets."""
+    vertoon.lijst(lag(instellingen(data)), json_=json)
+
+
+@app.command("topics", epilog="Example: BERICHTENSTROOM_REPLICATIE=3 berichtenstroom topics")
+def topics_(data: Data = None, json: Json = False) -> None:
+    """Make the topics that are missing, and check those that exist."""
+    _regels(topics.maak_topics(instellingen(data)), json_=json)
+
+
+@app.command("migreer", epilog="Example: berichtenstroom migreer")
+def migreer_(data: Data = None, json: Json = False) -> None:
+    """Bring the tables and views of ClickHouse to what this version needs."""
+    gekozen = instellingen(data)
+    client = maak_client(gekozen.clickhouse)
+    try:
+        toegepast = migreer(client, gekozen.database)
+    finally:
+        client.close()
+    _regels([f"applied {naam}" for naam in toegepast], json_=json)
+
+
+def _regels(regels: list[str], *, json_: bool) -> None:
+    if json_:
+        vertoon.als_json(regels)
+    else:
+        for regel in regels or ["all is as it should be"]:
+            vertoon.uit.print(regel, highlight=False)
+
+
+def _bij_signaal(doe: Callable[[], object]) -> None:
+    for signaal in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signaal, lambda *_: doe())
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 1 it went wrong, 2 wrong usage."""
+    try:
+        code = app(standalone_mode=False)
+    except click.UsageError as fout:
+        fout.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        vertoon.fout.print("stopped")
+        sys.exit(1)
+    except Mislukt:
+        sys.exit(1)
+    except BEKENDE_FOUTEN as fout:
+        vertoon.fout.print(f"berichtenstroom: {fout}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+    sys.exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""`wacht`: until every delivered batch is afgerond and visible in ClickHouse."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from cli.lag import KafkaWeg, einden
+from sinks.vragen import Vragen
+from streams.settings import Instellingen
+from streams.topics import topic_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What is still waited for."""
+
+    niet_gelezen: int
+    """Batches in `batch` that ClickHouse does not show yet."""
+    runs: list[dict[str, Any]]
+    """Runs with messages that have no outcome, or whose result is not there yet."""
+
+    def __bool__(self) -> bool:
+        return bool(self.niet_gelezen or self.runs)
+
+
+def kijk(instellingen: Instellingen, vragen: Vragen) -> Open:
+    """What is open at this moment. Raises KafkaWeg, DatabaseWeg."""
+    topic = instellingen.topic("batch")
+    try:
+        beheer = AdminClient({"bootstrap.servers": instellingen.kafka, "log_level": 0})
+        grenzen = einden(beheer, topic)
+    except KafkaException as fout:
+        raise KafkaWeg(f"Kafka at {instellingen.kafka} does not answer: {fout.args[0].str()}") from fout
+    gezien = vragen.voortgang(topic_ids(instellingen, ["batch"])["batch"])
+    niet_gelezen = sum(max(eind - max(gezien.get(p, 0), begin), 0) for p, (begin, eind) in grenzen.items())
+    runs = [
+        {
+            "leverancier": leverancier,
+            "batch_id": str(batch_id),
+            "proceskenmerk": str(proceskenmerk),
+            "totaal": totaal,
+            "besloten": besloten,
+        }
+        for leverancier, batch_id, proceskenmerk, totaal, besloten in vragen.open_runs()
+    ]
+    return Open(niet_gelezen, runs)
+
+
+def wacht(instellingen: Instellingen, vragen: Vragen, timeout_s: float | None, meld: Callable[[Open], None]) -> Open:
+    """Looks until nothing is open (returned empty) or time is up (returned: what is open)."""
+    grens = None if timeout_s is None else time.monotonic() + timeout_s
+    pauze_s = 0.1
+    while True:
+        open_ = kijk(instellingen, vragen)
+        if not open_ or (grens is not None and time.monotonic() >= grens):
+            return open_
+        meld(open_)
+        time.sleep(pauze_s)
+        pauze_s = min(pauze_s * 1.5, 1.0)

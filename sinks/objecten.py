@@ -1,0 +1,184 @@
+"""The object store of bijlagen and placed messages: encrypted, durable when it says so, and safe to write twice.
+
+A folder (`file:///dir`) or S3 (`s3://bucket/prefix`, with the AWS_… variables that obstore reads). An object gets its
+final name only when it is whole: on S3 by nature, in a folder by writing it under `.tijdelijk`, flushing it to disk and
+then renaming it. So what is there is whole, and writing it again needs no more than flushing the folders that
+hold it: another writer may have renamed it a moment ago, and lost power takes such a name away.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+import time
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from domain.batch import SHA256_BYTES
+from streams.sleutels import Sleutels
+
+TIJDELIJK = ".tijdelijk"
+_TEGELIJK = 16
+"""Objects of one call that are under way at the same time."""
+_SPOELERS = 8
+"""Threads that flush: a disk commits what several ask for in one go."""
+_WEES_NA_S = 24 * 3600
+"""Age in seconds at which an unfinished object is surely left over from a crash."""
+_DEEL = r"[A-Za-z0-9][A-Za-z0-9._=-]{0,127}"
+_NAAM = re.compile(rf"{_DEEL}(/{_DEEL}){{0,15}}")
+
+
+class OpslagWeg(Exception):
+    """The store is away or full. Worth a retry later."""
+
+
+class ObjectOntbreekt(Exception):
+    """There is no object of that name."""
+
+
+def bijlage_naam(sha256: bytes) -> str:
+    """The name of a bijlage: by its content, so that the same bijlage is stored once. `bijlagen/ab/cdef…`."""
+    if len(sha256) != SHA256_BYTES:
+        raise ValueError("a SHA-256 has 32 bytes")
+    tekst = sha256.hex()
+    return f"bijlagen/{tekst[:2]}/{tekst[2:]}"
+
+
+class Objecten:
+    """Encrypted objects by name. Raises OpslagWeg from every call when the store does not answer."""
+
+    def __init__(self, url: str, sleutels: Sleutels) -> None:
+        """Opens a store; a folder is made when it is missing. Raises ValueError for a URL of another kind."""
+        self._sleutels = sleutels
+        self._map: Path | None = None
+        self._store: ObjectStore
+        delen = urlsplit(url)
+        if delen.scheme == "file" and delen.netloc in ("", "localhost") and delen.path.startswith("/"):
+            self._map = Path(unquote(delen.path))
+            with _als_opslag_weg():
+                nieuw = not self._map.exists()
+                (self._map / TIJDELIJK).mkdir(parents=True, exist_ok=True)
+                if nieuw:
+                    _spoel(self._map.parent)
+                self._store = LocalStore(self._map)
+            self._ruim_wezen_op(self._map / TIJDELIJK)
+        elif delen.scheme == "s3" and delen.netloc:
+            self._store = from_url(url)
+        else:
+            raise ValueError("the object store is file:///folder or s3://bucket/prefix")
+        self._spoelers = ThreadPoolExecutor(_SPOELERS, thread_name_prefix="spoel")
+
+    async def bewaar(self, naam: str, inhoud: bytes) -> None:
+        """Stores one object; returns when it is durable. An object that is there already stays as it is.
+
+        Raises OpslagWeg, and ValueError for a name that is not letters, digits and `._=-` between slashes.
+        """
+        await self.bewaar_alle([(naam, inhoud)])
+
+    async def bewaar_alle(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Stores several objects; returns when all are durable. Raises as `bewaar` does; some may then be stored."""
+        alle = {_toegestaan(naam): inhoud for naam, inhoud in items}
+        with _als_opslag_weg():
+            poort = asyncio.Semaphore(_TEGELIJK)
+            await _alle(self._schrijf(poort, naam, inhoud) for naam, inhoud in alle.items())
+            if self._map is not None:
+                mappen = {map_ for naam in alle for map_ in _mappen(self._map, naam)}
+                await _alle(self._spoel(map_) for map_ in mappen)
+
+    async def lees(self, naam: str) -> bytes:
+        """The content. Raises ObjectOntbreekt, OpslagWeg, and SleutelFout when it was altered."""
+        with _als_opslag_weg():
+            try:
+                antwoord = await self._store.get_async(_toegestaan(naam))
+                versleuteld = bytes(await antwoord.bytes_async())
+            except FileNotFoundError:
+                raise ObjectOntbreekt(naam) from None
+        return await asyncio.to_thread(self._sleutels.ontsleutel, versleuteld)
+
+    async def bestaat(self, naam: str) -> bool:
+        """Whether there is an object of that name."""
+        with _als_opslag_weg():
+            try:
+                await self._store.head_async(_toegestaan(naam))
+            except FileNotFoundError:
+                return False
+            return True
+
+    async def controleer(self) -> None:
+        """Writes, reads and removes a small object. Raises OpslagWeg when the store cannot be used."""
+        naam = f"{TIJDELIJK}/proef-{secrets.token_hex(16)}"
+        with _als_opslag_weg():
+            await self._store.put_async(naam, b"proef")
+            await self._store.get_async(naam)
+            await self._store.delete_async(naam)
+
+    async def _schrijf(self, poort: asyncio.Semaphore, naam: str, inhoud: bytes) -> None:
+        async with poort:
+            if await self.bestaat(naam):
+                return
+            versleuteld = await asyncio.to_thread(self._sleutels.versleutel, inhoud)
+            if self._map is None:
+                await self._store.put_async(naam, versleuteld)
+                return
+            tijdelijk = f"{TIJDELIJK}/{secrets.token_hex(16)}"
+            await self._store.put_async(tijdelijk, versleuteld)
+            await self._spoel(self._map / tijdelijk)
+            await self._store.rename_async(tijdelijk, naam)
+
+    async def _spoel(self, pad: Path) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._spoelers, _spoel, pad)
+
+    @staticmethod
+    def _ruim_wezen_op(map_: Path) -> None:
+        grens = time.time() - _WEES_NA_S
+        for pad in map_.iterdir():
+            try:
+                if pad.stat().st_mtime < grens:
+                    pad.unlink()
+            except FileNotFoundError:
+                continue  # another process tidied it up
+
+
+@contextmanager
+def _als_opslag_weg() -> Iterator[None]:
+    """Errors of the store and of the file system as OpslagWeg, without their texts' content beyond the first line."""
+    try:
+        yield
+    except (BaseError, OSError) as fout:
+        raise OpslagWeg(f"object store: {type(fout).__name__}: {str(fout).partition(chr(10))[0]}") from fout
+
+
+async def _alle(werk: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once; when one fails the others are ended before its error goes on."""
+    try:
+        async with asyncio.TaskGroup() as groep:
+            for deel in werk:
+                groep.create_task(deel)
+    except BaseExceptionGroup as fouten:
+        raise fouten.exceptions[0] from None
+
+
+def _toegestaan(naam: str) -> str:
+    if not _NAAM.fullmatch(naam):
+        raise ValueError("not a name for an object")
+    return naam
+
+
+def _mappen(wortel: Path, naam: str) -> list[Path]:
+    """The folders that hold an object, up to and including the root."""
+    return [ouder for ouder in (wortel / naam).parents if ouder == wortel or wortel in ouder.parents]
+
+
+def _spoel(pad: Path) -> None:
+    descriptor = os.open(pad, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

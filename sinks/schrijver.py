@@ -1,0 +1,53 @@
+"""Inserts into ClickHouse, tried until they are confirmed."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from clickhouse_connect.driver.client import Client
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from sinks.database import DatabaseWeg, vertaal_fouten
+from sinks.rijen import KOLOMMEN, Rijen
+
+log = logging.getLogger(__name__)
+
+_VOORTGANG = ("topic", "topic_id", "partitie", "volgende")
+
+
+def _meld(staat: RetryCallState) -> None:
+    log.warning("ClickHouse does not take rows now, trying again: attempt %d", staat.attempt_number)
+
+
+class Schrijver:
+    """Every method returns when ClickHouse has confirmed; only an error that no retry can mend leaves it."""
+
+    def __init__(self, client: Client, instellingen_quorum: int = 0) -> None:
+        self._client = client
+        self._settings = {"async_insert": 0} | ({"insert_quorum": instellingen_quorum} if instellingen_quorum else {})
+
+    async def schrijf_tabel(self, rijen: Rijen) -> None:
+        """All rows in one insert; repeating it adds nothing that anybody sees."""
+        await self._probeer(rijen.tabel, rijen.kolommen, KOLOMMEN[rijen.tabel], column_oriented=True)
+
+    async def schrijf_voortgang(self, voortgang: Sequence[tuple[str, str, int, int]]) -> None:
+        """Rows of (topic, topic id, partition, next offset). A lower offset that comes later changes nothing."""
+        await self._probeer("voortgang", voortgang, _VOORTGANG, column_oriented=False)
+
+    async def _probeer(
+        self, tabel: str, data: Sequence[Sequence[object]], kolommen: Sequence[str], *, column_oriented: bool
+    ) -> None:
+        def insert() -> None:
+            with vertaal_fouten():
+                self._client.insert(
+                    tabel, data, column_names=kolommen, column_oriented=column_oriented, settings=self._settings
+                )
+
+        async for poging in AsyncRetrying(
+            retry=retry_if_exception_type(DatabaseWeg),
+            wait=wait_exponential_jitter(initial=0.2, max=10, jitter=0.5),
+            before_sleep=_meld,
+            reraise=True,
+        ):
+            with poging:
+                await asyncio.to_thread(insert)

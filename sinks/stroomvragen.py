@@ -1,0 +1,168 @@
+"""What the stream asks ClickHouse while it runs: what is known, how far the sink is, which runs are ready for a result.
+
+All of it in bulk, and at a cost that follows what is open or asked for, not what was ever processed.
+"""
+# ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeVar
+from uuid import UUID
+
+from clickhouse_connect.driver.client import Client
+
+from domain.batch import Kader
+from domain.codes import NUL_GUID, Stadium, Verwerkingscode
+from domain.resultaat import Resultaat
+from sinks.database import vertaal_fouten
+
+PER_VRAAG = 1000
+"""Keys that one question carries: as a parameter they stay below the 128 KiB that ClickHouse takes in a form field."""
+
+Vraag = tuple[str, bytes, UUID]
+"""A leverancier, the 16 bytes of a BerichtID, and the Proceskenmerk of the run that asks."""
+BekendeUitkomst = tuple[str, bytes, UUID, int, bool]
+"""A leverancier, the 16 bytes of a BerichtID, and of a decision on it: Proceskenmerk, number, whether Verwerkt."""
+
+_TEKSTEN, _GUIDS = "{teksten:Array(String)}", "{guids:Array(UUID)}"
+_BEKEND = """SELECT leverancier, bericht_id, proceskenmerk, nummer, argMax(code, voorrang) = 'Verwerkt'
+    FROM bekend WHERE"""
+_PER_BERICHT = "GROUP BY leverancier, bericht_id, proceskenmerk, nummer"
+KADER = """proceskenmerk, batch_id, leverancier, aangeleverd_door,
+    toUnixTimestamp64Milli(aanmaakdatum), toUnixTimestamp64Milli(aangeleverd_op), totaal"""
+
+T = TypeVar("T")
+
+
+class NietAfgerond(Exception):
+    """A run has messages without a decision, so it has no result yet."""
+
+
+class Stroomvragen:
+    """Questions over one client, of `maak_client`; threads may share it.
+
+    Every method raises DatabaseWeg when asking again later may help.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def bekend(self, vragen: Iterable[Vraag]) -> list[BekendeUitkomst]:
+        """What is decided on these messages: by the run asked for, and Verwerkt by any other run of the leverancier.
+
+        A BerichtID that could not be read is no identity: of those, only decisions of the run asked for.
+        """
+        uniek = set(vragen)
+        paren = sorted(
+            {(leverancier, bericht_id) for leverancier, bericht_id, _ in uniek if bericht_id != NUL_GUID.bytes}
+        )
+        runs = sorted({(leverancier, run) for leverancier, bericht_id, run in uniek if bericht_id == NUL_GUID.bytes})
+        gevonden: list[Sequence[Any]] = []
+        for deel in _stukken(paren, PER_VRAAG):
+            gevonden += self._rijen(
+                f"""{_BEKEND} (leverancier, bericht_id) IN
+                    (SELECT arrayJoin(arrayZip({_TEKSTEN}, {_GUIDS}))) {_PER_BERICHT}""",
+                teksten=[leverancier for leverancier, _ in deel],
+                guids=[str(UUID(bytes=bericht_id)) for _, bericht_id in deel],
+            )
+        for deel_runs in _stukken(runs, PER_VRAAG):
+            gevonden += self._rijen(
+                f"""{_BEKEND} (leverancier, bericht_id, proceskenmerk) IN
+                    (SELECT tupleConcat((x.1, toUUID('{NUL_GUID}')), tuple(x.2))
+                     FROM (SELECT arrayJoin(arrayZip({_TEKSTEN}, {_GUIDS})) AS x)) {_PER_BERICHT}""",
+                teksten=[leverancier for leverancier, _ in deel_runs],
+                guids=[str(run) for _, run in deel_runs],
+            )
+        eigen = {run for _, _, run in uniek}
+        return [
+            (leverancier, bericht_id.bytes, run, nummer, bool(verwerkt))
+            for leverancier, bericht_id, run, nummer, verwerkt in gevonden
+            if verwerkt or run in eigen
+        ]
+
+    def voortgang(self, topic_id: str) -> dict[int, int]:
+        """For each partition of a topic the offset of the first record that is not in ClickHouse yet."""
+        sql = "SELECT partitie, max(volgende) FROM voortgang WHERE topic_id = {topic_id:String} GROUP BY partitie"
+        return {rij[0]: rij[1] for rij in self._rijen(sql, topic_id=topic_id)}
+
+    def open_runs(self) -> list[tuple[str, UUID, UUID, int, int]]:
+        """Runs without a result: leverancier, BatchID, Proceskenmerk, messages in all, and how many are decided."""
+        sql = """SELECT leverancier, batch_id, proceskenmerk, totaal, besloten FROM onbeantwoord
+                 ORDER BY aangeleverd_op, proceskenmerk"""
+        return [(rij[0], rij[1], rij[2], rij[3], rij[4]) for rij in self._rijen(sql)]
+
+    def afgeronde_runs_zonder_resultaat(self, limit: int) -> list[Kader]:
+        """Frames of runs of which every message is decided and that have no result yet, the oldest first."""
+        sql = f"""SELECT {KADER} FROM onbeantwoord WHERE besloten >= totaal
+                  ORDER BY aangeleverd_op, proceskenmerk LIMIT {{limit:UInt32}}"""
+        return [Kader(*rij) for rij in self._rijen(sql, limit=limit)]
+
+    def resultaten_van(self, kaders: Sequence[Kader]) -> list[Resultaat]:
+        """The results of these runs, in the order given: a function of their rows alone.
+
+        Raises NietAfgerond when a message of one of them has no decision.
+        """
+        uitkomsten: dict[UUID, list[Sequence[Any]]] = {}
+        for deel in _stukken(kaders, PER_VRAAG):
+            rijen = self._rijen(
+                """
+                SELECT proceskenmerk, nummer, bericht_id, berichttype, code, stadium,
+                    toUnixTimestamp64Milli(verwerkt_op)
+                FROM uitkomsten FINAL
+                WHERE (leverancier, batch_id, proceskenmerk) IN (SELECT arrayJoin(
+                    arrayZip({leveranciers:Array(String)}, {batch_ids:Array(UUID)}, {proceskenmerken:Array(UUID)})))
+                ORDER BY proceskenmerk, nummer
+                """,
+                leveranciers=[kader.leverancier for kader in deel],
+                batch_ids=[str(kader.batch_id) for kader in deel],
+                proceskenmerken=[str(kader.proceskenmerk) for kader in deel],
+            )
+            uitkomsten |= {run: list(groep) for run, groep in groupby(rijen, itemgetter(0))}
+        return [_resultaat(kader, uitkomsten.get(kader.proceskenmerk, [])) for kader in kaders]
+
+    def uitkomsten_van(self, kader: Kader) -> Resultaat:
+        """The result of one run; for many, `resultaten_van` costs less. Raises NietAfgerond."""
+        return self.resultaten_van([kader])[0]
+
+    def vergeet_beantwoorde_runs(self) -> None:
+        """Takes answered runs from the work list of open ones. Left undone, answers stay right and questions grow slow.
+
+        A result never goes away, so that replicas which carry this out at different moments agree.
+        """
+        with vertaal_fouten():
+            self._client.command(
+                """
+                DELETE FROM open_runs WHERE (leverancier, batch_id, proceskenmerk) IN
+                (
+                    SELECT leverancier, batch_id, proceskenmerk FROM resultaten
+                    WHERE (leverancier, batch_id, proceskenmerk) IN
+                        (SELECT leverancier, batch_id, proceskenmerk FROM open_runs)
+                )
+                """,
+                settings={"allow_nondeterministic_mutations": 1},
+            )
+
+    def _rijen(self, sql: str, **parameters: object) -> Sequence[Sequence[Any]]:
+        with vertaal_fouten():
+            return self._client.query(sql, parameters=parameters).result_rows
+
+
+def _resultaat(kader: Kader, rijen: Sequence[Sequence[Any]]) -> Resultaat:
+    """The result of a run, from its rows in order of number."""
+    if len(rijen) != kader.totaal:
+        raise NietAfgerond(f"run {kader.proceskenmerk} has {len(rijen)} decisions on {kader.totaal} messages")
+    return Resultaat(
+        kader=kader,
+        verwerkt_op=max(rij[6] for rij in rijen),
+        nummers=[rij[1] for rij in rijen],
+        bericht_ids=b"".join(rij[2].bytes for rij in rijen),
+        berichttypes=[rij[3] for rij in rijen],
+        codes=[Verwerkingscode(rij[4]) for rij in rijen],
+        stadia=[Stadium(rij[5]) for rij in rijen],
+    )
+
+
+def _stukken(reeks: Sequence[T], lengte: int) -> Iterator[Sequence[T]]:
+    """A sequence in pieces of at most so many."""
+    return (reeks[begin : begin + lengte] for begin in range(0, len(reeks), lengte))

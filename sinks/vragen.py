@@ -1,0 +1,311 @@
+"""What analysts, ops and the portal ask: Totalen, Berichtverwerking, the errors behind a number, results, the norm.
+
+Lists of dictionaries in the shapes that the command line prints as JSON: GUIDs in lower case, times in ISO 8601 with Z.
+A message that has no outcome yet has null for code, stadium and verwerkt_op.
+"""
+# ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from domain.batch import Kader
+from domain.resultaat import Resultaat
+from domain.tijd import schrijf_tijd
+from sinks.stroomvragen import KADER, NietAfgerond, Stroomvragen
+
+Op = Literal["ontvangst", "verwerking"]
+Status = Literal["verwerkt", "waarschuwing", "niet_verwerkt", "in_behandeling"]
+Rij = dict[str, Any]
+
+_PERIODE_OVER = {"ontvangst": "ontvangen_op", "verwerking": "verwerkt_op"}
+_VOLGORDE = "ontvangen_op, batch_id, leverancier"
+_TELLINGEN = {
+    "ontvangst": (
+        "berichtverwerking",
+        "count(), sum(b.totaal), sum(b.verwerkt), sum(b.waarschuwing), sum(b.niet_verwerkt), sum(b.in_behandeling)",
+    ),
+    "verwerking": (
+        "berichten",
+        """uniqExact(b.batch_id), count(), countIf(b.code = 'Verwerkt'), countIf(b.status = 'waarschuwing'),
+            countIf(b.status = 'niet_verwerkt'), countIf(b.status = 'in_behandeling')""",
+    ),
+}
+"""Over batches, whose period is one for all their messages; or over messages, each with its own verwerkt_op."""
+
+
+class Dubbelzinnig(Exception):
+    """A BatchID is known for several leveranciers, which the text names."""
+
+
+class OngeldigeCursor(ValueError):
+    """A cursor that no earlier page gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which batches and messages to look at. Periods in milliseconds: van <= t < tot; None: open at that end."""
+
+    op: Op = "ontvangst"
+    """Whether the period is over ontvangen_op, or over verwerkt_op (what has none is then in no period)."""
+    van: int | None = None
+    tot: int | None = None
+    leverancier: str | None = None
+    batch: UUID | None = None
+    afgerond: bool | None = None
+    """Only batches that are, or are not, afgerond."""
+    status: Status | None = None
+    """Only batches with at least one such message."""
+    runs: bool = False
+    """Every run apart, with its own outcomes, instead of the batch over all its runs."""
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What the conditions below refer to."""
+        gegeven = {
+            "van": self.van,
+            "tot": self.tot,
+            "leverancier": self.leverancier,
+            "batch": None if self.batch is None else str(self.batch),
+        }
+        return {naam: waarde for naam, waarde in gegeven.items() if waarde is not None}
+
+    def over(self) -> list[str]:
+        """Conditions that hold for a batch and for each of its messages alike."""
+        voorwaarden = periode(_PERIODE_OVER[self.op], self.van, self.tot)
+        if self.op == "verwerking":
+            voorwaarden.append("isNotNull(verwerkt_op)")
+        if self.leverancier is not None:
+            voorwaarden.append("leverancier = {leverancier:String}")
+        if self.batch is not None:
+            voorwaarden.append("batch_id = {batch:UUID}")
+        if self.op == "ontvangst" and (self.van is not None or self.tot is not None):
+            # Says nothing new, but lets ClickHouse read these batches by their key.
+            ontvangen = " AND ".join(periode("ontvangen_op", self.van, self.tot))
+            voorwaarden.append(
+                f"(leverancier, batch_id) IN (SELECT leverancier, batch_id FROM leveringen WHERE {ontvangen})"
+            )
+        return voorwaarden
+
+    def over_batch(self) -> list[str]:
+        """Conditions on what is counted over a whole batch."""
+        voorwaarden = []
+        if self.afgerond is not None:
+            voorwaarden.append("afgerond" if self.afgerond else "NOT afgerond")
+        if self.status in get_args(Status):
+            voorwaarden.append(f"{self.status} > 0")
+        return voorwaarden
+
+
+def periode(kolom: str, van: int | None, tot: int | None) -> list[str]:
+    """Conditions for van <= column < tot, on parameters of those names."""
+    grenzen = (("van", van, ">="), ("tot", tot, "<"))
+    return [
+        f"{kolom} {teken} fromUnixTimestamp64Milli({{{naam}:Int64}}, 'UTC')"
+        for naam, grens, teken in grenzen
+        if grens is not None
+    ]
+
+
+class Vragen(Stroomvragen):
+    """All questions: those below, and the stream's own. Raises DatabaseWeg when asking again later may help."""
+
+    def totalen(self, op: Op = "ontvangst", van: int | None = None, tot: int | None = None) -> list[Rij]:
+        """What each leverancier sent, and what became of it (Domain: What the views show)."""
+        filter_ = Filter(op, van, tot)
+        bron, tellingen = _TELLINGEN[op]
+        sql = f"""SELECT leverancier, {tellingen} FROM {bron} AS b {_waar(filter_.over())}
+                  GROUP BY leverancier ORDER BY leverancier"""
+        namen = "leverancier batches berichten verwerkt waarschuwing niet_verwerkt in_behandeling"
+        return _als_rijen(namen, self._rijen(sql, **filter_.parameters))
+
+    def berichtverwerking(
+        self,
+        filter_: Filter | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        berichten: bool = False,
+    ) -> tuple[list[Rij], str | None]:
+        """Batches, or with `runs` their runs, in order of ontvangen_op, and the cursor of the next page (None: none).
+
+        A page holds at most `limit` of them; batches that come in meanwhile move none to another page. With
+        `berichten` each has its messages. Raises OngeldigeCursor.
+        """
+        filter_ = filter_ or Filter()
+        run = "run" if filter_.runs else "toUInt64(0)"
+        voorwaarden = filter_.over() + filter_.over_batch()
+        parameters = dict(filter_.parameters)
+        if cursor is not None:
+            voorwaarden.append(f"({_VOLGORDE}, {run}) > {_LEES_CURSOR}")
+            parameters |= _lees_cursor(cursor)
+        grens = "" if limit is None else "LIMIT {limit:UInt64}"
+        if limit is not None:
+            parameters["limit"] = limit + 1
+        rijen = self._rijen(
+            f"""
+            SELECT leverancier, aangeleverd_door, batch_id, proceskenmerk, toUnixTimestamp64Milli(ontvangen_op),
+                toUnixTimestamp64Milli(aangeleverd_op), toUnixTimestamp64Milli(verwerkt_op),
+                totaal, verwerkt, waarschuwing, niet_verwerkt, in_behandeling, afgerond, {run}
+            FROM {_bron("berichtverwerking", filter_)} {_waar(voorwaarden)}
+            ORDER BY {_VOLGORDE}, {run} {grens}
+            """,
+            **parameters,
+        )
+        meer = limit is not None and len(rijen) > limit
+        pagina = rijen[:limit] if meer else rijen
+        namen = (
+            "leverancier aangeleverd_door batch_id proceskenmerk ontvangen_op aangeleverd_op verwerkt_op "
+            "totaal verwerkt waarschuwing niet_verwerkt in_behandeling afgerond"
+        )
+        batches = _als_rijen(namen, pagina)
+        if berichten:
+            self._voeg_berichten_toe(batches, filter_.runs)
+        return batches, _schrijf_cursor(pagina[-1]) if meer else None
+
+    def fouten(self, filter_: Filter | None = None, code: str | None = None) -> list[Rij]:
+        """Why messages were not placed: codes with counts, the most frequent first; with a code, its messages."""
+        return self._achter("status = 'niet_verwerkt'", "", "code", filter_ or Filter(), code)
+
+    def waarschuwingen(self, filter_: Filter | None = None, code: str | None = None) -> list[Rij]:
+        """Which warnings placed messages have, with counts, the most frequent first; with a code, its messages."""
+        uitgeklapt = "ARRAY JOIN arrayDistinct(waarschuwingen) AS waarschuwing"
+        return self._achter("status = 'waarschuwing'", uitgeklapt, "waarschuwing", filter_ or Filter(), code)
+
+    def resultaat(
+        self, batch_id: UUID, leverancier: str | None = None, proceskenmerk: UUID | None = None
+    ) -> Resultaat | None:
+        """The result of the latest run over a batch, or of the run named; None until it is finished and answered.
+
+        Raises Dubbelzinnig when several leveranciers used this BatchID and none is named.
+        """
+        voorwaarden, parameters = ["batch_id = {batch:UUID}"], {"batch": str(batch_id)}
+        if leverancier is not None:
+            voorwaarden.append("leverancier = {leverancier:String}")
+            parameters["leverancier"] = leverancier
+        if proceskenmerk is not None:
+            voorwaarden.append("proceskenmerk = {proceskenmerk:UUID}")
+            parameters["proceskenmerk"] = str(proceskenmerk)
+        sql = f"""
+            SELECT {KADER}, (leverancier, batch_id, proceskenmerk) IN
+                (SELECT leverancier, batch_id, proceskenmerk FROM resultaten WHERE batch_id = {{batch:UUID}})
+            FROM runs FINAL {_waar(voorwaarden)} ORDER BY volgorde DESC
+        """
+        runs = [(Kader(*rij[:-1]), rij[-1]) for rij in self._rijen(sql, **parameters)]
+        leveranciers = sorted({kader.leverancier for kader, _ in runs})
+        if len(leveranciers) > 1:
+            raise Dubbelzinnig(f"batch {batch_id} is known for {', '.join(leveranciers)}: name the leverancier")
+        if not runs or not runs[0][1]:
+            return None
+        try:
+            return self.uitkomsten_van(runs[0][0])
+        except NietAfgerond:  # the result came before the rows it was made from: another replica, or a table refilled
+            return None
+
+    def ontvangen_op(self, leverancier: str, batch_id: UUID) -> int | None:
+        """When a batch was first at the door, in milliseconds; None when it is not known."""
+        sql = """SELECT toUnixTimestamp64Milli(min(aangeleverd_op)), count() FROM runs
+                 WHERE leverancier = {leverancier:String} AND batch_id = {batch:UUID}"""
+        ((eerste, aantal),) = self._rijen(sql, leverancier=leverancier, batch=str(batch_id))
+        return int(eerste) if aantal else None
+
+    def sla(self, nu: int, van: int | None = None, tot: int | None = None) -> list[Rij]:
+        """The norm for each leverancier, over messages whose run was at the door in the period, as it stands at `nu`.
+
+        binnen_norm is the share of messages on time among those decided or overdue; shares and seconds are null where
+        there is nothing to judge (Domain: The 24-hour norm).
+        """
+        sql = """SELECT leverancier, berichten, binnen_norm, p50_s, p95_s, p99_s, max_s,
+                     overschreden, open, oudste_open_s
+                 FROM sla_over(van = {van:Int64}, tot = {tot:Int64}, nu = {nu:Int64}) ORDER BY leverancier"""
+        grenzen = {"van": _BEGIN if van is None else van, "tot": _EINDE if tot is None else tot}
+        namen = "leverancier berichten binnen_norm p50_s p95_s p99_s max_s overschreden open oudste_open_s"
+        return _als_rijen(namen, self._rijen(sql, nu=nu, **grenzen))
+
+    def _voeg_berichten_toe(self, batches: list[Rij], per_run: bool) -> None:
+        bron, sleutel = ("berichten_per_run", "proceskenmerk") if per_run else ("berichten", "batch_id")
+        gevraagd = {batch["batch_id"] for batch in batches}
+        rijen = self._rijen(
+            f"""
+            SELECT leverancier, {sleutel}, nummer, bericht_id, berichttype, nullIf(code, ''), nullIf(stadium, ''),
+                waarschuwingen, diensten, toUnixTimestamp64Milli(ontvangen_op), toUnixTimestamp64Milli(verwerkt_op)
+            FROM {bron} WHERE batch_id IN {{batches:Array(UUID)}} ORDER BY nummer, bericht_id
+            """,
+            batches=sorted(gevraagd),
+        )
+        namen = "nummer bericht_id berichttype code stadium waarschuwingen diensten ontvangen_op verwerkt_op"
+        per_batch: dict[tuple[str, str], list[Sequence[Any]]] = {}
+        for rij in rijen:
+            per_batch.setdefault((rij[0], str(rij[1])), []).append(rij[2:])
+        for batch in batches:
+            batch["berichten"] = _als_rijen(namen, per_batch[batch["leverancier"], batch[sleutel]])
+
+    def _achter(self, soort: str, uitgeklapt: str, kolom: str, filter_: Filter, code: str | None) -> list[Rij]:
+        """What stands behind a number: codes with counts, or the messages of one code."""
+        voorwaarden = [soort, *filter_.over()]
+        if filter_.over_batch():
+            sleutel = "leverancier, batch_id, proceskenmerk" if filter_.runs else "leverancier, batch_id"
+            batches = f"SELECT {sleutel} FROM {_bron('berichtverwerking', filter_)} {_waar(filter_.over_batch())}"
+            voorwaarden.append(f"({sleutel}) IN ({batches})")
+        bron = f"{_bron('berichten', filter_)} {uitgeklapt}"
+        if code is None:
+            sql = f"""SELECT {kolom}, stadium, count() AS aantal FROM {bron} {_waar(voorwaarden)}
+                      GROUP BY {kolom}, stadium ORDER BY aantal DESC, {kolom}, stadium"""
+            return _als_rijen("code stadium aantal", self._rijen(sql, **filter_.parameters))
+        sql = f"""SELECT leverancier, batch_id, bericht_id, nummer FROM {bron}
+                  {_waar([*voorwaarden, f"{kolom} = {{code:String}}"])}
+                  ORDER BY {_VOLGORDE}, nummer, bericht_id"""
+        rijen = self._rijen(sql, **filter_.parameters, code=code)
+        return _als_rijen("leverancier batch_id bericht_id nummer", rijen)
+
+
+_BEGIN, _EINDE = -9_000_000_000_000, 9_000_000_000_000
+"""Long before and after every time that a door has seen, in milliseconds."""
+
+_LEES_CURSOR = (
+    "(fromUnixTimestamp64Milli({cursor_op:Int64}, 'UTC'), "
+    "{cursor_batch:UUID}, {cursor_leverancier:String}, {cursor_run:UInt64})"
+)
+
+
+def _schrijf_cursor(rij: Sequence[Any]) -> str:
+    """Where the next page begins: after this row."""
+    plaats = [rij[4], str(rij[2]), rij[0], rij[13]]
+    return base64.urlsafe_b64encode(json.dumps(plaats).encode()).decode()
+
+
+def _lees_cursor(cursor: str) -> dict[str, object]:
+    try:
+        op, batch, leverancier, run = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return {
+            "cursor_op": int(op),
+            "cursor_batch": str(UUID(batch)),
+            "cursor_leverancier": str(leverancier),
+            "cursor_run": int(run),
+        }
+    except (ValueError, TypeError, AttributeError):
+        raise OngeldigeCursor("not a cursor that an earlier page gave") from None
+
+
+def _bron(naam: str, filter_: Filter) -> str:
+    return f"{naam}_per_run" if filter_.runs else naam
+
+
+def _waar(voorwaarden: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(voorwaarden)}" if voorwaarden else ""
+
+
+def _als_rijen(namen: str, rijen: Iterable[Sequence[Any]]) -> list[Rij]:
+    """Rows under their names; a column that ends in `_op` holds milliseconds and becomes ISO 8601."""
+    kolommen = namen.split()
+    return [{naam: _waarde(naam, waarde) for naam, waarde in zip(kolommen, rij, strict=False)} for rij in rijen]
+
+
+def _waarde(naam: str, waarde: Any) -> Any:
+    if isinstance(waarde, UUID):
+        return str(waarde)
+    if naam.endswith("_op") and waarde is not None:
+        return schrijf_tijd(waarde)
+    return waarde

@@ -1,0 +1,79 @@
+"""Publishing, on librdkafka's broker inside this process."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
+from confluent_kafka import Producer
+
+from aanlevering.lezer import lees
+from aanlevering.uitgever import KafkaWeg, RecordTeGroot, Uitgever
+from avro.codec import Codec
+from domain.batch import Batch
+from streams.producer import maak_producer
+from streams.settings import MAX_RECORD_BYTES, Instellingen
+from tests.globe import BATCH_ID, BSN, maak_bericht, maak_xml
+
+
+@pytest.fixture
+def kafka() -> str:
+    """The address of a broker that lives as long as its first client does."""
+    eigenaar = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 0})
+    makelaar = next(iter(eigenaar.list_topics(timeout=10).brokers.values()))
+    _EIGENAREN.append(eigenaar)
+    return f"{makelaar.host}:{makelaar.port}"
+
+
+_EIGENAREN: list[Producer] = []
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return lees(
+        [maak_xml(berichten=[maak_bericht(i) for i in range(10)])],
+        proceskenmerk=UUID(int=1),
+        aangeleverd_op=1,
+        aangeleverd_door=None,
+        bewaar=lambda sha256, inhoud: None,
+    )
+
+
+@pytest_asyncio.fixture
+async def uitgever(kafka: str) -> AsyncIterator[Uitgever]:
+    instellingen = Instellingen.laad(kafka=kafka)
+    uitgever = Uitgever(functools.partial(maak_producer, instellingen), "batch", Codec().schrijf_batch)
+    yield uitgever
+    await uitgever.stop()
+
+
+async def test_what_is_published_is_read_back_under_its_batch_id(uitgever: Uitgever, kafka: str, batch: Batch) -> None:
+    await uitgever.controleer()
+    await asyncio.gather(*(uitgever.publiceer(batch) for _ in range(5)))
+    async with AIOKafkaConsumer("batch", bootstrap_servers=kafka, auto_offset_reset="earliest") as lezer:
+        records = [await lezer.getone() for _ in range(5)]
+    for record in records:
+        assert record.key == BATCH_ID.encode()
+        assert record.headers == ()
+        assert Codec().lees_batch(record.value) == batch
+        assert BSN.encode() not in record.key
+
+
+async def test_a_batch_over_the_limit_of_a_record_is_never_worth_a_retry(kafka: str, batch: Batch) -> None:
+    instellingen = Instellingen.laad(kafka=kafka)
+    te_groot = Uitgever(functools.partial(maak_producer, instellingen), "batch", lambda _: bytes(MAX_RECORD_BYTES + 1))
+    with pytest.raises(RecordTeGroot):
+        await te_groot.publiceer(batch)
+    await te_groot.stop()
+
+
+async def test_kafka_away_is_worth_a_retry(batch: Batch) -> None:
+    instellingen = Instellingen.laad(kafka="127.0.0.1:9")
+    weg = Uitgever(functools.partial(maak_producer, instellingen), "batch", Codec().schrijf_batch)
+    for doe in (lambda: weg.publiceer(batch), weg.controleer):
+        with pytest.raises(KafkaWeg):
+            await doe()
+    await weg.stop()
