@@ -30,7 +30,7 @@ test: java $(KLAAR) ## the whole suite, real Kafka and real ClickHouse engine in
 	@$(VENV) -m pytest $(TESTS)
 
 test-unit: $(KLAAR) ## the tests that need no Kafka and no ClickHouse
-	@$(VENV) -m pytest tests/unit $(TESTS)
+	@$(VENV) -m pytest $(or $(TESTS),tests/unit)
 
 lint: $(KLAAR) ## style, types, and the direction of imports
 	@$(VENV) -m ruff check .

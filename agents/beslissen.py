@@ -29,9 +29,10 @@ from sinks.database import DatabaseWeg
 from sinks.objecten import Objecten, OpslagWeg
 from sinks.vragen import Vragen
 from streams import metrics
-from streams.app import Event, Lezer, Stream, is_actueel, ruwe_topic
+from streams.app import Event, Stream, is_actueel, ruwe_topic
 from streams.dlq import Terzijde
 from streams.fence import EigenPartitie, Onteigend
+from streams.lezer import Lezer
 from streams.referentie import ReferentieVolger
 from streams.settings import Instellingen
 from streams.sleutels import Sleutels
@@ -301,18 +302,21 @@ def registreer(
                 await terzijde.zet(bericht.topic, bericht.partition, bericht.offset, str(fout))
         return taken
 
+    async def doe(lezer: Lezer, events: Sequence[Event]) -> None:
+        per_partitie: dict[int, list[Event]] = {}
+        for event in events:
+            per_partitie.setdefault(event.message.partition, []).append(event)
+
+        def is_eigenaar(partitie: int) -> bool:
+            return is_actueel(app, per_partitie[partitie][0])
+
+        async for partitie in beslisser.beslis(await lees(events), is_eigenaar):
+            await lezer.bevestig(per_partitie[partitie])
+
     async def beslissen(stream: Stream) -> None:
-        gather_s, lezer = instellingen.wachttijd_slices_s, Lezer(app)
-        async for events in stream.noack_take(instellingen.slices_per_keer, within=gather_s):
-            actueel = await lezer.neem(events)
-            per_partitie: dict[int, list[Event]] = {}
-            for event in actueel:
-                per_partitie.setdefault(event.message.partition, []).append(event)
-
-            def is_eigenaar(partitie: int, events_van: Mapping[int, list[Event]] = per_partitie) -> bool:
-                return is_actueel(app, events_van[partitie][0])
-
-            async for partitie in beslisser.beslis(await lees(actueel), is_eigenaar):
-                await lezer.bevestig(per_partitie[partitie])
+        lezer = Lezer(app, instellingen.topic("bericht"))
+        async with lezer.bewaakt():
+            async for events in stream.noack_take(instellingen.slices_per_keer, within=instellingen.wachttijd_slices_s):
+                await doe(lezer, await lezer.neem(events))
 
     app.agent(ruwe_topic(app, instellingen, "bericht"), name="beslissen", concurrency=1)(beslissen)

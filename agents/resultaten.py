@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from agents.beslissen import KAFKA_WEG
 from avro.codec import Codec, Onleesbaar
+from domain.batch import Kader
 from domain.batch import partitie as partitie_van
 from domain.resultaat import Resultaat
 from sinks.database import DatabaseWeg
@@ -58,6 +59,8 @@ class Resultaten:
         self._vragen = vragen
         self._topic_id = topic_id
         self._eigen: dict[int, Eigen] = {}
+        self._te_vergeten = True
+        """Whether the work list of open runs may hold answered ones."""
         self.toegewezen: set[int] = set()
 
     async def loop(self) -> None:
@@ -102,16 +105,20 @@ class Resultaten:
         for partitie, eigen in self._eigen.items():
             zichtbaar_tot = voortgang.get(partitie, 0)
             eigen.bekend = {run: offset for run, offset in eigen.bekend.items() if offset >= zichtbaar_tot}
-        per_partitie: dict[int, list[Resultaat]] = {}
+        per_partitie: dict[int, list[Kader]] = {}
         for kader in await asyncio.to_thread(self._vragen.afgeronde_runs_zonder_resultaat, _PER_KEER):
             partitie = partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
             if partitie in self._eigen and kader.proceskenmerk not in self._eigen[partitie].bekend:
-                per_partitie.setdefault(partitie, []).append(
-                    await asyncio.to_thread(self._vragen.uitkomsten_van, kader)
-                )
-        for partitie, resultaten in per_partitie.items():
+                per_partitie.setdefault(partitie, []).append(kader)
+        for partitie, kaders in per_partitie.items():
+            resultaten = await asyncio.to_thread(self._vragen.resultaten_van, kaders)
             if partitie in self._eigen:
                 await self._schrijf(self._eigen[partitie], resultaten)
+        if per_partitie:
+            self._te_vergeten = True
+        elif self._te_vergeten:
+            await asyncio.to_thread(self._vragen.vergeet_beantwoorde_runs)
+            self._te_vergeten = False
 
     async def _open(self, partitie: int, zichtbaar_tot: int) -> Eigen:
         eigen = Eigen(EigenPartitie(self._instellingen, "resultaat", partitie))

@@ -15,8 +15,9 @@ from agents.geduld import back_off
 from avro.codec import Codec, Onleesbaar
 from domain.batch import splits
 from streams import metrics
-from streams.app import Lezer, Stream, ruwe_topic
+from streams.app import Stream, ruwe_topic
 from streams.dlq import Terzijde
+from streams.lezer import Lezer
 from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
@@ -58,13 +59,14 @@ def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser) -
     """Adds the agent to the app."""
 
     async def splitsen(stream: Stream) -> None:
-        lezer = Lezer(app)
-        async for events in stream.noack_take(_PER_KEER, within=0.05):
-            for event in await lezer.neem(events):
-                bericht = event.message
-                async for poging in back_off("Kafka", KafkaError):
-                    with poging:
-                        await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
-                await lezer.bevestig([event])
+        lezer = Lezer(app, instellingen.topic("batch"))
+        async with lezer.bewaakt():
+            async for events in stream.noack_take(_PER_KEER, within=0.05):
+                for event in await lezer.neem(events):
+                    bericht = event.message
+                    async for poging in back_off("Kafka", KafkaError):
+                        with poging:
+                            await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
+                    await lezer.bevestig([event])
 
     app.agent(ruwe_topic(app, instellingen, "batch"), name="splitsen", concurrency=1)(splitsen)

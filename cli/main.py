@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aanlevering import client as aanlever_client
-from cli import stapel, vertoon, wachten, worker
+from cli import stapel, vertoon, wachten
 from cli.laad import LaadFout, laad
 from cli.lag import KafkaWeg, lag
 from cli.opties import (
@@ -110,6 +110,8 @@ def up(
 @app.command("worker", epilog="Example: BERICHTENSTROOM_KAFKA=kafka:9092 berichtenstroom worker")
 def worker_(data: Data = None) -> None:
     """Run one worker process against given addresses, until SIGTERM."""
+    from cli import worker  # Faust and all it brings: half of what every other command would take to start
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for spraakzaam in ("httpx", "aiokafka", "faust", "mode"):
         logging.getLogger(spraakzaam).setLevel(logging.WARNING)

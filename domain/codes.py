@@ -46,11 +46,11 @@ STADIUM_VAN = {
 }
 """The stage that goes with a code; NA for all others, and TechnischProbleem brings its own."""
 
-_LIJKT_BSN = re.compile(r"[0-9]{8,9}")
+_LIJKT_BSN = re.compile(r"\d{8,9}")
 
 
 def lijkt_bsn(tekst: str) -> bool:
-    """Whether a text has the form of a BSN: 8 or 9 digits (Domain: The answer, 'Never echo')."""
+    """Whether a text has the form of a BSN: 8 or 9 digits, of any script (Domain: The answer, 'Never echo')."""
     return _LIJKT_BSN.fullmatch(tekst) is not None
 
 

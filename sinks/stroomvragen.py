@@ -4,7 +4,7 @@ All of it in bulk, and at a cost that follows what is open or asked for, not wha
 """
 # ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -25,10 +25,6 @@ Vraag = tuple[str, bytes, UUID]
 BekendeUitkomst = tuple[str, bytes, UUID, int, bool]
 """A leverancier, the 16 bytes of a BerichtID, and of a decision on it: Proceskenmerk, number, whether Verwerkt."""
 
-_TEKSTEN, _GUIDS = "{teksten:Array(String)}", "{guids:Array(UUID)}"
-_BEKEND = """SELECT leverancier, bericht_id, proceskenmerk, nummer, argMax(code, voorrang) = 'Verwerkt'
-    FROM bekend WHERE"""
-_PER_BERICHT = "GROUP BY leverancier, bericht_id, proceskenmerk, nummer"
 KADER = """proceskenmerk, batch_id, leverancier, aangeleverd_door,
     toUnixTimestamp64Milli(aanmaakdatum), toUnixTimestamp64Milli(aangeleverd_op), totaal"""
 
@@ -48,43 +44,43 @@ class Stroomvragen:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def bekend(self, vragen: Iterable[Vraag]) -> list[BekendeUitkomst]:
+    def bekend(self, vragen: Collection[Vraag]) -> list[BekendeUitkomst]:
         """What is decided on these messages: by the run asked for, and Verwerkt by any other run of the leverancier.
 
-        A BerichtID that could not be read is no identity: of those, only decisions of the run asked for.
+        A BerichtID that could not be read is no identity: of those, all decisions of the run asked for.
         """
-        uniek = set(vragen)
-        paren = sorted(
-            {(leverancier, bericht_id) for leverancier, bericht_id, _ in uniek if bericht_id != NUL_GUID.bytes}
-        )
-        runs = sorted({(leverancier, run) for leverancier, bericht_id, run in uniek if bericht_id == NUL_GUID.bytes})
-        gevonden: list[Sequence[Any]] = []
-        for deel in _stukken(paren, PER_VRAAG):
-            gevonden += self._rijen(
-                f"""{_BEKEND} (leverancier, bericht_id) IN
-                    (SELECT arrayJoin(arrayZip({_TEKSTEN}, {_GUIDS}))) {_PER_BERICHT}""",
-                teksten=[leverancier for leverancier, _ in deel],
-                guids=[str(UUID(bytes=bericht_id)) for _, bericht_id in deel],
+        gevraagd = {_identiteit(*vraag) for vraag in vragen}
+        runs = {run for _, _, run in vragen}
+        gevonden: list[BekendeUitkomst] = []
+        for deel in _stukken(sorted(gevraagd), PER_VRAAG):
+            rijen = self._rijen(
+                """
+                SELECT leverancier, bericht_id, proceskenmerk, nummer, argMax(code, voorrang) = 'Verwerkt'
+                FROM bekend
+                WHERE sleutel IN (SELECT arrayJoin(arrayMap(
+                    (leverancier, id) -> cityHash64(leverancier, id), {leveranciers:Array(String)}, {ids:Array(UUID)})))
+                GROUP BY leverancier, bericht_id, proceskenmerk, nummer
+                """,
+                leveranciers=[leverancier for leverancier, _ in deel],
+                ids=[str(identiteit) for _, identiteit in deel],
             )
-        for deel_runs in _stukken(runs, PER_VRAAG):
-            gevonden += self._rijen(
-                f"""{_BEKEND} (leverancier, bericht_id, proceskenmerk) IN
-                    (SELECT tupleConcat((x.1, toUUID('{NUL_GUID}')), tuple(x.2))
-                     FROM (SELECT arrayJoin(arrayZip({_TEKSTEN}, {_GUIDS})) AS x)) {_PER_BERICHT}""",
-                teksten=[leverancier for leverancier, _ in deel_runs],
-                guids=[str(run) for _, run in deel_runs],
+            gevonden += (
+                (leverancier, bericht_id.bytes, run, nummer, bool(verwerkt))
+                for leverancier, bericht_id, run, nummer, verwerkt in rijen
+                if (verwerkt or run in runs) and _identiteit(leverancier, bericht_id.bytes, run) in gevraagd
             )
-        eigen = {run for _, _, run in uniek}
-        return [
-            (leverancier, bericht_id.bytes, run, nummer, bool(verwerkt))
-            for leverancier, bericht_id, run, nummer, verwerkt in gevonden
-            if verwerkt or run in eigen
-        ]
+        return gevonden
 
     def voortgang(self, topic_id: str) -> dict[int, int]:
         """For each partition of a topic the offset of the first record that is not in ClickHouse yet."""
         sql = "SELECT partitie, max(volgende) FROM voortgang WHERE topic_id = {topic_id:String} GROUP BY partitie"
         return {rij[0]: rij[1] for rij in self._rijen(sql, topic_id=topic_id)}
+
+    def is_vervangen(self, topic: str, topic_id: str) -> bool:
+        """Whether there is progress in a topic of this name, but under other ids alone: it was made anew since."""
+        sql = """SELECT countIf(topic_id = {topic_id:String}), count() FROM voortgang WHERE topic = {topic:String}"""
+        ((van_deze, van_alle),) = self._rijen(sql, topic=topic, topic_id=topic_id)
+        return bool(van_alle) and not van_deze
 
     def open_runs(self) -> list[tuple[str, UUID, UUID, int, int]]:
         """Runs without a result: leverancier, BatchID, Proceskenmerk, messages in all, and how many are decided."""
@@ -161,6 +157,11 @@ def _resultaat(kader: Kader, rijen: Sequence[Sequence[Any]]) -> Resultaat:
         codes=[Verwerkingscode(rij[4]) for rij in rijen],
         stadia=[Stadium(rij[5]) for rij in rijen],
     )
+
+
+def _identiteit(leverancier: str, bericht_id: bytes, run: UUID) -> tuple[str, UUID]:
+    """What a message is known by: its BerichtID, or its run when that could not be read."""
+    return leverancier, run if bericht_id == NUL_GUID.bytes else UUID(bytes=bericht_id)
 
 
 def _stukken(reeks: Sequence[T], lengte: int) -> Iterator[Sequence[T]]:

@@ -82,12 +82,8 @@ class Filter:
             voorwaarden.append("leverancier = {leverancier:String}")
         if self.batch is not None:
             voorwaarden.append("batch_id = {batch:UUID}")
-        if self.op == "ontvangst" and (self.van is not None or self.tot is not None):
-            # Says nothing new, but lets ClickHouse read these batches by their key.
-            ontvangen = " AND ".join(periode("ontvangen_op", self.van, self.tot))
-            voorwaarden.append(
-                f"(leverancier, batch_id) IN (SELECT leverancier, batch_id FROM leveringen WHERE {ontvangen})"
-            )
+            # Says nothing new, but keys begin with the leverancier.
+            voorwaarden.append("leverancier IN (SELECT leverancier FROM runs WHERE batch_id = {batch:UUID})")
         return voorwaarden
 
     def over_batch(self) -> list[str]:
@@ -136,14 +132,23 @@ class Vragen(Stroomvragen):
         """
         filter_ = filter_ or Filter()
         run = "run" if filter_.runs else "toUInt64(0)"
-        voorwaarden = filter_.over() + filter_.over_batch()
+        over_frame, over_batch = filter_.over(), filter_.over_batch()
         parameters = dict(filter_.parameters)
+        voorwaarden = [*over_frame, *over_batch]
         if cursor is not None:
-            voorwaarden.append(f"({_VOLGORDE}, {run}) > {_LEES_CURSOR}")
             parameters |= _lees_cursor(cursor)
-        grens = "" if limit is None else "LIMIT {limit:UInt64}"
+            voorwaarden.append(f"({_VOLGORDE}, {run}) > ({_NA_CURSOR}, {{cursor_run:UInt64}})")
+            over_frame.append(f"({_VOLGORDE}) >= ({_NA_CURSOR})")
+        grens = ""
         if limit is not None:
             parameters["limit"] = limit + 1
+            grens = "LIMIT {limit:UInt64}"
+            if filter_.op == "ontvangst" and not over_batch:
+                # These batches hold the page: nothing else needs counting.
+                voorwaarden.append(
+                    f"""(leverancier, batch_id) IN (SELECT leverancier, batch_id FROM leveringen {_waar(over_frame)}
+                        GROUP BY {_VOLGORDE} ORDER BY {_VOLGORDE} LIMIT {{limit:UInt64}} + 1)"""
+                )
         rijen = self._rijen(
             f"""
             SELECT leverancier, aangeleverd_door, batch_id, proceskenmerk, toUnixTimestamp64Milli(ontvangen_op),
@@ -264,10 +269,7 @@ class Vragen(Stroomvragen):
 _BEGIN, _EINDE = -9_000_000_000_000, 9_000_000_000_000
 """Long before and after every time that a door has seen, in milliseconds."""
 
-_LEES_CURSOR = (
-    "(fromUnixTimestamp64Milli({cursor_op:Int64}, 'UTC'), "
-    "{cursor_batch:UUID}, {cursor_leverancier:String}, {cursor_run:UInt64})"
-)
+_NA_CURSOR = "fromUnixTimestamp64Milli({cursor_op:Int64}, 'UTC'), {cursor_batch:UUID}, {cursor_leverancier:String}"
 
 
 def _schrijf_cursor(rij: Sequence[Any]) -> str:

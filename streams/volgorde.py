@@ -11,6 +11,10 @@ from enum import Enum, auto
 Partitie = tuple[str, int]
 """Topic and partition."""
 
+POGINGEN = 5
+"""How often a hole is read again before it counts as one of the log itself: a foreign producer's transaction marker, or
+what retention took."""
+
 
 class Oordeel(Enum):
     """What to do with a record."""
@@ -31,26 +35,39 @@ class Volgorde:
     """Where each assigned partition goes on."""
     _gat_tot: dict[Partitie, int] = field(default_factory=dict)
     """The offset whose arrival showed a hole that is being read again."""
+    _pogingen: dict[Partitie, int] = field(default_factory=dict)
+    """How often it was."""
 
     def begint_bij(self, partitie: Partitie) -> int:
         """Where the partition goes on."""
         return self._volgende[partitie]
 
+    def kent(self, partitie: Partitie) -> bool:
+        """Whether the partition belongs to this assignment."""
+        return partitie in self._volgende
+
+    def heeft_gat(self, partitie: Partitie) -> bool:
+        """Whether records are missing that are being read again."""
+        return partitie in self._gat_tot
+
     def beoordeel(self, partitie: Partitie, offset: int) -> Oordeel:
         """Judges a record as it comes; one that is to be taken counts as taken.
 
-        What was fetched before the consumer went back still comes, in ascending order. An offset at or below the one
-        that showed the hole comes from the second reading: if the hole is still there, the log itself has it.
+        What was fetched before the consumer went back still comes, in ascending order; an offset at or below the one
+        that showed the hole comes from the new reading.
         """
         volgende = self._volgende[partitie]
         if offset < volgende:
             return Oordeel.LAAT
         gat_tot = self._gat_tot.get(partitie)
-        if offset == volgende or (gat_tot is not None and offset <= gat_tot):
-            self._volgende[partitie] = offset + 1
-            self._gat_tot.pop(partitie, None)
-            return Oordeel.NEEM
-        if gat_tot is not None:
+        pogingen = self._pogingen.get(partitie, 0)
+        if offset > volgende and gat_tot is not None and offset > gat_tot:
             return Oordeel.LAAT
-        self._gat_tot[partitie] = offset
-        return Oordeel.GA_TERUG
+        if offset > volgende and pogingen < POGINGEN:
+            self._gat_tot[partitie] = offset
+            self._pogingen[partitie] = pogingen + 1
+            return Oordeel.GA_TERUG
+        self._volgende[partitie] = offset + 1
+        self._gat_tot.pop(partitie, None)
+        self._pogingen.pop(partitie, None)
+        return Oordeel.NEEM

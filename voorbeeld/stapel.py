@@ -40,7 +40,13 @@ class Stapel:
         tekst = f"berichtenstroom {' '.join(map(str, argumenten))}"
         try:
             uitvoer = subprocess.run(
-                opdracht, env=_omgeving(), stdout=subprocess.PIPE, encoding="utf-8", check=False, timeout=geduld_s
+                opdracht,
+                env=_omgeving(),
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+                check=False,
+                timeout=geduld_s,
+                start_new_session=True,  # Ctrl-C is for the demo, which then ends the command
             )
         except subprocess.TimeoutExpired:
             raise OpdrachtError(f"{tekst}: not done after {geduld_s:.0f} s") from None

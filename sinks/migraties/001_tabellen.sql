@@ -44,33 +44,42 @@ CREATE TABLE IF NOT EXISTS uitkomsten
 ENGINE = ReplacingMergeTree(voorrang)
 PARTITION BY toMonday(aangeleverd_op)
 ORDER BY (leverancier, batch_id, proceskenmerk, nummer)
+SETTINGS index_granularity = 1024
 COMMENT 'Decisions, one row for each message of a run (from topic validatie); the first decision stands';
 
+-- Small granules and small compressed blocks: a look-up of a thousand scattered keys reads little around each.
 CREATE TABLE IF NOT EXISTS bekend
 (
+    sleutel UInt64 COMMENT 'Hash of leverancier and BerichtID, or of leverancier and Proceskenmerk where the BerichtID could not be read',
     leverancier String COMMENT 'BerichtLeverancierID of the batch',
-    bericht_id UUID COMMENT 'BerichtID',
+    bericht_id UUID COMMENT 'BerichtID; the zero GUID where it could not be read',
     proceskenmerk UUID COMMENT 'Unique key of the run that decided',
     nummer UInt16 COMMENT 'Place of the message in the batch, from 1',
     code LowCardinality(String) COMMENT 'VerwerkingsCode',
     voorrang UInt64 COMMENT 'Higher for an earlier decision: of equal keys the highest stays'
 )
 ENGINE = ReplacingMergeTree(voorrang)
-PRIMARY KEY (leverancier, bericht_id, proceskenmerk)
-ORDER BY (leverancier, bericht_id, proceskenmerk, nummer)
-SETTINGS index_granularity = 256
-COMMENT 'Which BerichtIDs have a decision: the look-up for duplicates, filled from uitkomsten';
+PRIMARY KEY sleutel
+ORDER BY (sleutel, proceskenmerk, nummer)
+SETTINGS index_granularity = 256, min_compress_block_size = 2048, max_compress_block_size = 4096
+COMMENT 'Which messages have a decision: the look-up for duplicates, filled from uitkomsten';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS bekend_uit_uitkomsten TO bekend
 (
+    sleutel UInt64 COMMENT 'Hash of leverancier and BerichtID, or of leverancier and Proceskenmerk where the BerichtID could not be read',
     leverancier String COMMENT 'BerichtLeverancierID of the batch',
-    bericht_id UUID COMMENT 'BerichtID',
+    bericht_id UUID COMMENT 'BerichtID; the zero GUID where it could not be read',
     proceskenmerk UUID COMMENT 'Unique key of the run that decided',
     nummer UInt16 COMMENT 'Place of the message in the batch, from 1',
     code LowCardinality(String) COMMENT 'VerwerkingsCode',
-    voorrang UInt64 COMMENT 'Higher for an earlier decision'
+    voorrang UInt64 COMMENT 'Higher for an earlier decision: of equal keys the highest stays'
 )
-AS SELECT leverancier, bericht_id, proceskenmerk, nummer, code, voorrang
+AS SELECT
+    cityHash64(
+        leverancier,
+        if(bericht_id = toUUID('00000000-0000-0000-0000-000000000000'), proceskenmerk, bericht_id)
+    ) AS sleutel,
+    leverancier, bericht_id, proceskenmerk, nummer, code, voorrang
 FROM uitkomsten
 COMMENT 'Fills bekend';
 

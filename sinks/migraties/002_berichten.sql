@@ -51,7 +51,7 @@ SELECT
     multiIf(u.code != 'Verwerkt', 'niet_verwerkt', notEmpty(u.waarschuwingen), 'waarschuwing', 'verwerkt') AS status,
     u.code AS code, u.stadium AS stadium, u.reden AS reden,
     u.waarschuwingen AS waarschuwingen, u.diensten AS diensten,
-    l.ontvangen_op AS ontvangen_op, l.aangeleverd_op AS aangeleverd_op, toNullable(u.verwerkt_op) AS verwerkt_op,
+    l.ontvangen_op AS ontvangen_op, u.aangeleverd_op AS aangeleverd_op, toNullable(u.verwerkt_op) AS verwerkt_op,
     l.run AS run, l.laatste_run AS laatste_run, l.runs AS runs
 FROM uitkomsten AS u FINAL
 INNER JOIN leveringen AS l ON u.batch_id = l.batch_id AND u.proceskenmerk = l.proceskenmerk
@@ -150,9 +150,10 @@ CREATE OR REPLACE VIEW berichten
     verwerkt_op Nullable(DateTime64(3, 'UTC')) COMMENT 'When the message was decided; empty while in_behandeling'
 )
 AS
+-- Of one run both times are the same, and a filter on this one spares reading other weeks.
 SELECT
     leverancier, batch_id, proceskenmerk, nummer, bericht_id, berichttype, status, code, stadium, reden,
-    waarschuwingen, diensten, ontvangen_op, aangeleverd_op, verwerkt_op
+    waarschuwingen, diensten, aangeleverd_op AS ontvangen_op, aangeleverd_op, verwerkt_op
 FROM berichten_per_run
 WHERE runs = 1
 UNION ALL

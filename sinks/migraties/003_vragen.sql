@@ -29,14 +29,16 @@ FROM leveringen AS l
 LEFT JOIN
 (
     SELECT
-        leverancier, batch_id, proceskenmerk,
+        leverancier, batch_id, proceskenmerk, aangeleverd_op,
         count() AS besloten,
         countIf(code = 'Verwerkt') AS verwerkt,
         countIf(code = 'Verwerkt' AND notEmpty(waarschuwingen)) AS waarschuwing,
         max(verwerkt_op) AS laatst_verwerkt_op
     FROM uitkomsten FINAL
-    GROUP BY leverancier, batch_id, proceskenmerk
-) AS b ON l.leverancier = b.leverancier AND l.batch_id = b.batch_id AND l.proceskenmerk = b.proceskenmerk
+    GROUP BY leverancier, batch_id, proceskenmerk, aangeleverd_op
+) AS b
+    ON l.leverancier = b.leverancier AND l.batch_id = b.batch_id
+    AND l.proceskenmerk = b.proceskenmerk AND l.aangeleverd_op = b.aangeleverd_op
 COMMENT 'Every run of every batch apart, with its own outcomes';
 
 CREATE OR REPLACE VIEW berichtverwerking
@@ -55,8 +57,10 @@ CREATE OR REPLACE VIEW berichtverwerking
     in_behandeling UInt64 COMMENT 'Messages without an outcome yet',
     afgerond Bool COMMENT 'Whether every message has its outcome'
 )
-AS SELECT
-    leverancier, batch_id, aangeleverd_door, proceskenmerk, ontvangen_op, aangeleverd_op, verwerkt_op,
+AS
+-- Of one run both times are the same, and a filter on this one spares reading other weeks.
+SELECT
+    leverancier, batch_id, aangeleverd_door, proceskenmerk, aangeleverd_op AS ontvangen_op, aangeleverd_op, verwerkt_op,
     totaal, verwerkt, waarschuwing, niet_verwerkt, in_behandeling, afgerond
 FROM berichtverwerking_per_run
 WHERE runs = 1

@@ -1,0 +1,80 @@
+"""Topics as an outsider reads them: Confluent's Avro format, decoded by the schemas in `avro/` and fastavro alone."""
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import fastavro
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from tests.integration.lijn.stapel import WORTEL
+
+_INDEX = json.loads((WORTEL / "avro" / "index.json").read_text())["schemas"]
+_SCHEMAS = {
+    regel["id"]: fastavro.parse_schema(json.loads((WORTEL / "avro" / regel["bestand"]).read_text()))
+    for regel in _INDEX
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record, its value still in bytes."""
+
+    topic: str
+    partitie: int
+    offset: int
+    key: bytes | None
+    koppen: list[tuple[str, bytes | None]]
+    waarde: bytes | None
+
+    @property
+    def inhoud(self) -> dict[str, Any]:
+        """The value."""
+        assert self.waarde is not None
+        assert self.waarde[0] == 0
+        schema = _SCHEMAS[int.from_bytes(self.waarde[1:5], "big")]
+        gelezen: Any = fastavro.schemaless_reader(io.BytesIO(self.waarde[5:]), schema, None)
+        return dict(gelezen)
+
+
+def topics(kafka: str) -> list[str]:
+    """All topics but Kafka's own."""
+    lezer = Consumer({"bootstrap.servers": kafka, "group.id": "proef"})
+    try:
+        return sorted(naam for naam in lezer.list_topics(timeout=30).topics if not naam.startswith("__"))
+    finally:
+        lezer.close()
+
+
+def lees(kafka: str, topic: str, isolation: str = "read_committed") -> list[Record]:
+    """All records of a topic, up to the end it has now."""
+    lezer = Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": "proef",
+            "enable.auto.commit": False,
+            "isolation.level": isolation,
+            "enable.partition.eof": True,
+            "fetch.message.max.bytes": 32 * 1024 * 1024,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        partities = lezer.list_topics(topic, timeout=30).topics[topic].partitions
+        lezer.assign([TopicPartition(topic, partitie, 0) for partitie in partities])
+        open_partities, records = set(partities), []
+        while open_partities:
+            record = lezer.poll(30)
+            assert record is not None, f"{topic}: nothing comes"
+            if record.error() is not None:
+                assert record.error().code() == KafkaError._PARTITION_EOF, record.error()
+                open_partities.discard(record.partition())
+                continue
+            koppen = list(record.headers() or [])
+            records.append(
+                Record(topic, record.partition(), record.offset(), record.key(), koppen, record.value())
+            )
+        return records
+    finally:
+        lezer.close()
