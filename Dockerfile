@@ -28,5 +28,6 @@ RUN useradd --uid 10001 --create-home stroom \
     && install -d -o stroom -g stroom -m 700 /var/lib/berichtenstroom /var/lib/berichtenstroom/sleutels \
        /var/lib/berichtenstroom/opslag /var/lib/berichtenstroom/profielservice
 USER stroom
+WORKDIR /var/lib/berichtenstroom
 ENV BERICHTENSTROOM_DATA=/var/lib/berichtenstroom
 CMD ["berichtenstroom", "--help"]

@@ -9,8 +9,10 @@ of the round; whoever lost a partition drops its slices, since the new owner get
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import faust
@@ -60,7 +62,6 @@ class Taak:
 
     slices: list[Batch]
     generatie: object
-    opslag_weg: bool = False
 
 
 @dataclass(slots=True)
@@ -136,7 +137,7 @@ class Beslisser:
         """Decides what can be decided now; returns the partitions whose slices are done."""
         try:
             voortgang = await asyncio.to_thread(self._vragen.voortgang, self._topic_id)
-            await asyncio.gather(*(self._neem(p, taak.generatie, voortgang.get(p, 0)) for p, taak in taken.items()))
+            await _alle(self._neem(p, taak.generatie, voortgang.get(p, 0)) for p, taak in taken.items())
             for partitie, eigen in self._eigen.items():
                 eigen.geheugen.vergeet(voortgang.get(partitie, 0))
             onverwerkt = sum(len(eigen.geheugen) for eigen in self._eigen.values())
@@ -250,10 +251,18 @@ class Beslisser:
                     if volledig or not te_laat:  # complete, yet not for this reference data: ask again
                         return False
                     opgegeven.append(Stadium.VALIDATE_GEBRUIKER)
-                if taak.opslag_weg and te_laat:
-                    opgegeven.append(Stadium.STORE_MESSAGE)
-                uitkomst = beslis(slice_, referentie, bekend, beantwoord, nu, opgegeven, self._sleutels.pseudoniem)
-                uitkomst.object = await plaats(slice_, uitkomst, partitie, self._codec, self._objecten, self._sleutels)
+                besluit = partial(
+                    beslis, slice_, referentie, bekend, beantwoord, nu, pseudoniem=self._sleutels.pseudoniem
+                )
+                uitkomst = besluit(opgegeven=opgegeven)
+                try:
+                    uitkomst.object = await plaats(
+                        slice_, uitkomst, partitie, self._codec, self._objecten, self._sleutels
+                    )
+                except OpslagWeg:
+                    if not te_laat:
+                        raise
+                    uitkomst = besluit(opgegeven=[*opgegeven, Stadium.STORE_MESSAGE])
                 if len(uitkomst):
                     uitkomsten.append(uitkomst)
                 else:
@@ -264,7 +273,6 @@ class Beslisser:
                 await self._schrijf(partitie, uitkomsten)
         except OpslagWeg:
             log.warning("the message store is away, trying again")
-            taak.opslag_weg = True
             return False
         except (Onteigend, *KAFKA_WEG) as fout:
             log.warning("validatie[%d] could not be written (%s), opening it anew", partitie, type(fout).__name__)
@@ -283,6 +291,13 @@ class Beslisser:
             eigen.geheugen.onthoud(offset, uitkomst)
             for code in uitkomst.codes:
                 metrics.BESLIST.labels(code).inc()
+
+
+async def _alle(werk: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Returns when all have ended, so that none goes on behind the back of the next attempt; raises the first error."""
+    for uitslag in await asyncio.gather(*werk, return_exceptions=True):
+        if isinstance(uitslag, BaseException):
+            raise uitslag
 
 
 def registreer(

@@ -50,7 +50,13 @@ _PER_BIJLAGE = {
     "bijlage_volgordes": 1,
 }
 _PER_RESULTAAT = {"bericht_ids": GUID_BYTES, "berichttypes": 1, "codes": 1, "stadia": 1}
-_PER_UITKOMST = _PER_RESULTAAT | {"redenen": 1, "publicatiedatums": 1, "diensten": 1, "waarschuwingen": 1}
+_PER_UITKOMST = _PER_RESULTAAT | {
+    "redenen": 1,
+    "publicatiedatums": 1,
+    "diensten": 1,
+    "waarschuwingen": 1,
+    "ontvangers": 1,
+}
 
 
 class Onleesbaar(Exception):

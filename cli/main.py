@@ -5,42 +5,29 @@ import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import httpx
 import typer
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aanlevering import client as aanlever_client
-from cli import stapel, vertoon, wachten
+from cli import stapel, vertoon, vraagopdrachten, wachten
 from cli.laad import LaadFout, laad
-from cli.lag import KafkaWeg, lag
+from cli.lag import KafkaWeg
 from cli.opties import (
-    Afgerond,
-    BatchOptie,
     Data,
     Json,
-    LeverancierOptie,
-    OpOptie,
-    Runs,
-    StatusOptie,
-    Tot,
-    Van,
-    guid,
+    Mislukt,
     instellingen,
-    maak_filter,
-    tijd,
     vragen,
 )
-from sinks.antwoord import maak_antwoord, resultaat_json
 from sinks.database import DatabaseWeg, maak_client
 from sinks.migreer import MigratieGeweigerd, TabellenOntbreken, migreer
-from sinks.vragen import Dubbelzinnig, OngeldigeCursor
+from sinks.vragen import Dubbelzinnig
 from streams import topics
 from streams.broker import BrokerError
 from streams.fence import LogVerdwenen
@@ -74,8 +61,7 @@ BEKENDE_FOUTEN = (
 """Errors whose text is for the user: one line, exit code 1."""
 
 
-class Mislukt(Exception):
-    """A command that ran and has to report failure; what went wrong is printed already."""
+app.add_typer(vraagopdrachten.app)
 
 
 @app.command(epilog="Example: berichtenstroom up --workers 2")
@@ -243,132 +229,6 @@ def wacht(
         raise Mislukt
 
 
-@app.command(epilog="Example: berichtenstroom totalen --op verwerking --van 2026-01-01T00:00:00Z")
-def totalen(op: OpOptie = "ontvangst", van: Van = None, tot: Tot = None, data: Data = None, json: Json = False) -> None:
-    """What each leverancier sent, and what became of it."""
-    filter_ = maak_filter(op, van, tot)
-    with vragen(data) as naslag:
-        vertoon.lijst(
-            naslag.totalen(filter_.op, filter_.van, filter_.tot), json_=json, leeg="no batches in this period"
-        )
-
-
-@app.command(epilog="Example: berichtenstroom berichtverwerking --afgerond nee --limit 20")
-def berichtverwerking(
-    op: OpOptie = "ontvangst",
-    van: Van = None,
-    tot: Tot = None,
-    leverancier: LeverancierOptie = None,
-    batch: BatchOptie = None,
-    afgerond: Afgerond = None,
-    status: StatusOptie = None,
-    runs: Runs = False,
-    berichten: Annotated[bool, typer.Option("--berichten", help="With every message of each batch.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many batches.")] = None,
-    cursor: Annotated[
-        str | None, typer.Option(help="Where the page before ended; it is printed on standard error.")
-    ] = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Batches with their counts, one line each."""
-    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
-    with vragen(data) as naslag:
-        try:
-            rijen, volgende = naslag.berichtverwerking(filter_, limit, cursor, berichten)
-        except OngeldigeCursor:
-            raise typer.BadParameter("not a cursor that a page printed", param_hint="--cursor") from None
-    vertoon.lijst(rijen, json_=json, leeg="no batches for these filters")
-    if volgende is not None:
-        vertoon.fout.print(f"next page: --cursor {volgende}", highlight=False, soft_wrap=True)
-
-
-Code = Annotated[str | None, typer.Option("--code", help="The messages behind this code.")]
-
-
-@app.command(epilog="Example: berichtenstroom fouten --code BerichtTypeNietOndersteund")
-def fouten(
-    op: OpOptie = "ontvangst",
-    van: Van = None,
-    tot: Tot = None,
-    leverancier: LeverancierOptie = None,
-    batch: BatchOptie = None,
-    afgerond: Afgerond = None,
-    status: StatusOptie = None,
-    runs: Runs = False,
-    code: Code = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Why messages were not placed: codes with counts, or with --code the messages."""
-    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
-    with vragen(data) as naslag:
-        vertoon.lijst(naslag.fouten(filter_, code), json_=json, leeg="no errors")
-
-
-@app.command(epilog="Example: berichtenstroom waarschuwingen --van 2026-01-01T00:00:00Z")
-def waarschuwingen(
-    op: OpOptie = "ontvangst",
-    van: Van = None,
-    tot: Tot = None,
-    leverancier: LeverancierOptie = None,
-    batch: BatchOptie = None,
-    afgerond: Afgerond = None,
-    status: StatusOptie = None,
-    runs: Runs = False,
-    code: Code = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Which warnings placed messages have: codes with counts, or with --code the messages."""
-    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
-    with vragen(data) as naslag:
-        vertoon.lijst(naslag.waarschuwingen(filter_, code), json_=json, leeg="no warnings")
-
-
-@app.command(epilog="Example: berichtenstroom resultaat 0d3c8f0e-9d0e-4b6e-8d3c-2f1f6c5b7a10 --xml")
-def resultaat(
-    batch_id: Annotated[str, typer.Argument(metavar="BATCHID")],
-    leverancier: LeverancierOptie = None,
-    proceskenmerk: Annotated[str | None, typer.Option(help="This run (default: the latest).")] = None,
-    xml: Annotated[bool, typer.Option("--xml", help="As the BerichtVerwerkResponse.")] = False,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """The result of a batch; exit code 1 as long as there is none."""
-    batch = guid(batch_id, "BATCHID")
-    run = None if proceskenmerk is None else guid(proceskenmerk, "--proceskenmerk")
-    with vragen(data) as naslag:
-        gevonden = naslag.resultaat(batch, leverancier, run)
-        if gevonden is None:
-            vertoon.fout.print(f"there is no result for batch {batch} yet", highlight=False)
-            raise Mislukt
-        eerste = naslag.ontvangen_op(gevonden.kader.leverancier, batch)
-    ontvangen_op = gevonden.kader.aangeleverd_op if eerste is None else eerste
-    if xml:
-        sys.stdout.buffer.write(maak_antwoord(gevonden, ontvangen_op))
-        return
-    document = resultaat_json(gevonden, ontvangen_op)
-    if json:
-        vertoon.als_json(document)
-    else:
-        vertoon.lijst([document], json_=False)
-
-
-@app.command(epilog="Example: berichtenstroom sla --van 2026-01-01T00:00:00Z --json")
-def sla(van: Van = None, tot: Tot = None, data: Data = None, json: Json = False) -> None:
-    """The 24-hour norm for each leverancier, with what is still open."""
-    nu = time.time_ns() // 1_000_000
-    with vragen(data) as naslag:
-        vertoon.lijst(naslag.sla(nu, tijd(van, "van"), tijd(tot, "tot")), json_=json, leeg="no messages in this period")
-
-
-@app.command("lag", epilog="Example: berichtenstroom lag --json")
-def lag_(data: Data = None, json: Json = False) -> None:
-    """How far each consumer group is behind, from committed offsets and end offsets."""
-    vertoon.lijst(lag(instellingen(data)), json_=json)
-
-
 @app.command("topics", epilog="Example: BERICHTENSTROOM_REPLICATIE=3 berichtenstroom topics")
 def topics_(data: Data = None, json: Json = False) -> None:
     """Make the topics that are missing, and check those that exist."""
@@ -402,20 +262,25 @@ def _bij_signaal(doe: Callable[[], object]) -> None:
 
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 it went wrong, 2 wrong usage."""
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs, its errors say too
     try:
-        code = app(standalone_mode=False)
-    except click.UsageError as fout:
-        fout.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+        app()
+    except KeyboardInterrupt:
         vertoon.fout.print("stopped")
         sys.exit(1)
     except Mislukt:
         sys.exit(1)
     except BEKENDE_FOUTEN as fout:
         vertoon.fout.print(f"berichtenstroom: {fout}", style="red", highlight=False, markup=False, soft_wrap=True)
+        if isinstance(fout, (DatabaseWeg, KafkaWeg, aanlever_client.NietAangeleverd)):
+            vertoon.fout.print(
+                "Is the stack up? `berichtenstroom up` starts an embedded one; --data names its folder, or "
+                "BERICHTENSTROOM_… variables give addresses.",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
         sys.exit(1)
-    sys.exit(code or 0)
 
 
 if __name__ == "__main__":

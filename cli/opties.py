@@ -13,6 +13,11 @@ from sinks.database import maak_client
 from sinks.vragen import Filter, Op, Status, Vragen
 from streams.settings import Instellingen
 
+
+class Mislukt(Exception):
+    """A command that ran and has to report failure; what went wrong is printed already."""
+
+
 JaNee = Literal["ja", "nee"]
 
 Data = Annotated[

@@ -239,6 +239,7 @@ class Stapel:
 @contextlib.contextmanager
 def alleen_wij(data: Path) -> Iterator[None]:
     """Holds the data folder. Raises StapelFout when another stack runs on it."""
+    os.umask(0o077)  # what the parts write holds messages: for this user alone
     data.mkdir(parents=True, exist_ok=True)
     with (data / "up.lock").open("w") as slot:
         try:

@@ -149,7 +149,7 @@ class Sink:
         except KafkaError:
             if toewijzing == self._toewijzing and toewijzing % 2 == 0:
                 raise
-            log.info("a partition has no place yet")  # before `zoek_plaats` has sought it; what is read there is dropped
+            log.info("a partition has no place yet")  # `zoek_plaats` is about to seek it
         if self._fout is not None:
             raise self._fout
         if toewijzing != self._toewijzing or toewijzing % 2:

@@ -26,8 +26,11 @@ _BUFFER_BATCHES = 4
 
 def maak_app(instellingen: Instellingen) -> faust.App:
     """The app of one worker process, without agents."""
+    datadir = instellingen.data / "faust"  # Faust wants one, and puts nothing in it that counts
+    datadir.mkdir(parents=True, exist_ok=True)
     return faust.App(
         instellingen.groep("worker"),
+        datadir=datadir,
         broker=";".join(f"kafka://{adres.strip()}" for adres in instellingen.kafka.split(",")),
         agent_supervisor=CrashingSupervisor,
         autodiscover=False,

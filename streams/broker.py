@@ -16,12 +16,10 @@ Java's quick compiler and serial collector save a second of start; after 2.4 GB 
 
 import ctypes
 import fcntl
-import hashlib
 import os
 import random
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -37,14 +35,24 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from streams.kafka_jars import BrokerError, java, klassepad, last_words, run
+
+__all__ = [
+    "Broker",
+    "BrokerError",
+    "BrokerInstellingen",
+    "commando",
+    "klassepad",
+    "laatste_fout",
+    "sterf_met_ouder",
+    "vrije_poort",
+    "wacht_tot_klaar",
+]
+
 HOST = "127.0.0.1"
-REPO = Path(__file__).resolve().parents[1]
 MAX_RECORD_BYTES = 25 * 1024 * 1024
 """Largest batch of records that the broker takes: a record of 24 MiB and its framing."""
 
-JAVA_MINIMUM = 17
-MAVEN_MINIMUM = (3, 6, 3)
-MAVEN_TIMEOUT_S = 900
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
@@ -72,10 +80,6 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class BrokerError(Exception):
-    """The broker cannot be started or does not answer; the text is one line for the user, with what to do about it."""
-
-
 @dataclass(frozen=True)
 class BrokerInstellingen:
     """Where one broker lives. Ports are free to change between two starts on the same folder."""
@@ -90,24 +94,6 @@ class BrokerInstellingen:
     """Upper bound of the JVM's heap, in MiB; with 256 it ends when several records of 24 MiB come at once."""
 
 
-def klassepad(bouw: Path = REPO / ".build" / "kafka") -> str:
-    """The Java class path of the broker, resolved by Maven once for each content of `pom.xml` and kept under `bouw`.
-
-    Processes that ask at the same moment wait for the first. Raises BrokerError when Java or Maven is missing or too
-    old, and when Maven fails.
-    """
-    pom = REPO / "pom.xml"
-    if not pom.is_file():
-        raise BrokerError(f"{pom} is missing: the embedded broker runs from a checkout of the repository")
-    bouw.mkdir(parents=True, exist_ok=True)
-    kept = bouw / f"klassepad-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}.txt"
-    with (bouw / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.is_file() or not all(Path(jar).is_file() for jar in kept.read_text().split(os.pathsep)):
-            _resolve(pom, kept)
-    return kept.read_text()
-
-
 def commando(instellingen: BrokerInstellingen) -> list[str]:
     """The command line that runs the broker in the foreground, after preparing its folder.
 
@@ -119,7 +105,7 @@ def commando(instellingen: BrokerInstellingen) -> list[str]:
     data = instellingen.data.resolve()
     if "," in str(data):
         raise BrokerError(f"Kafka takes no comma in the name of its folder: {data}")
-    java, jars = _java(), klassepad()
+    java_binary, jars = java(), klassepad()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     metadata, records, logs, tmp = (data / name for name in ("metadata", "records", "logs", "tmp"))
     for folder in (metadata, records, logs, tmp):
@@ -137,7 +123,7 @@ def commando(instellingen: BrokerInstellingen) -> list[str]:
     jvm = [
         "/usr/bin/env",
         "LC_ALL=C.UTF-8",  # else Java cannot open a path that is not ASCII where the locale is C
-        java,
+        java_binary,
         f"-Xmx{instellingen.heap_mb}m",
         "-Xms128m",
         "-XX:+UseSerialGC",
@@ -319,21 +305,6 @@ def _properties(settings: dict[str, object]) -> str:
     return "".join(re.sub(r"[^ -\[\]-~\n]", escaped, line) for line in lines)
 
 
-def _resolve(pom: Path, kept: Path) -> None:
-    """Has Maven write the class path to `kept`, whole or not at all."""
-    _java()
-    fresh = kept.with_suffix(".new")
-    command = [_maven(), "-B", "-q", "-C", "-U", "-f", str(pom), "dependency:build-classpath"]
-    try:
-        done = _run([*command, f"-Dmdep.outputFile={fresh}"], MAVEN_TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        raise BrokerError(f"Maven did not resolve Kafka's jars within {MAVEN_TIMEOUT_S} s") from error
-    if done.returncode != 0:
-        cause = done.stdout.partition("[ERROR] \n")[0]  # general advice follows
-        raise BrokerError(f"Maven could not resolve Kafka's jars: {_last_words(cause)}")
-    fresh.replace(kept)
-
-
 def _format(tool: list[str], config: Path, marks: list[Path]) -> None:
     """Gives the storage its cluster id and first metadata, unless it has them: Kafka writes these marks last."""
     known = [re.findall(r"^cluster\.id=(\S+)", mark.read_text(), re.MULTILINE) for mark in marks if mark.is_file()]
@@ -341,57 +312,9 @@ def _format(tool: list[str], config: Path, marks: list[Path]) -> None:
         return
     fresh = urlsafe_b64encode(b"B" + secrets.token_bytes(15)).decode().rstrip("=")  # the B: no '-' in front
     cluster_id = next((name for names in known for name in names), fresh)
-    done = _run([*tool, "format", "--ignore-formatted", "-t", cluster_id, "-c", str(config)], START_TIMEOUT_S)
+    done = run([*tool, "format", "--ignore-formatted", "-t", cluster_id, "-c", str(config)], START_TIMEOUT_S)
     if done.returncode != 0:
-        raise BrokerError(f"Kafka could not format {config.parent}: {_last_words(done.stdout)}")
-
-
-def _java() -> str:
-    """The java that Maven would take too: JAVA_HOME's, else the one on the PATH."""
-    home = os.environ.get("JAVA_HOME")
-    java = (shutil.which("java", path=str(Path(home, "bin"))) if home else None) or shutil.which("java")
-    version = re.search(r'version "(\d+)', _run([java, "-version"]).stdout) if java else None
-    if java is None or version is None or int(version[1]) < JAVA_MINIMUM:
-        found = f"found {version[1]}" if version else "found none"
-        raise BrokerError(
-            f"the embedded Kafka needs Java {JAVA_MINIMUM} or newer ({found}): "
-            "install a JDK (Debian: apt-get install openjdk-17-jdk-headless)"
-        )
-    return java
-
-
-def _maven() -> str:
-    """The Maven on the PATH."""
-    maven = shutil.which("mvn")
-    version = re.search(r"Apache Maven (\d+)\.(\d+)\.(\d+)", _run([maven, "--version"]).stdout) if maven else None
-    if maven is None or version is None or tuple(map(int, version.groups())) < MAVEN_MINIMUM:
-        found = f"found {'.'.join(version.groups())}" if version else "found none"
-        raise BrokerError(
-            f"the embedded Kafka needs Maven {'.'.join(map(str, MAVEN_MINIMUM))} or newer ({found}): "
-            "install it (Debian: apt-get install maven)"
-        )
-    return maven
-
-
-def _run(command: list[str], timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-    """Runs a command without standard input; both of its outputs are in `stdout`."""
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=timeout_s,
-        check=False,
-    )
-
-
-def _last_words(output: str, lines: int = 4) -> str:
-    """The end of what a program said, as one line, without colours and the frames of a Java stack trace."""
-    plain = re.sub(r"\x1b\[[\d;]*m|^\tat .*", "", output, flags=re.MULTILINE)
-    said = [line.strip() for line in plain.splitlines() if line.strip()]
-    return " | ".join(said[-lines:]) or "it said nothing"
+        raise BrokerError(f"Kafka could not format {config.parent}: {last_words(done.stdout)}")
 
 
 def _is_free(poort: int) -> bool:

@@ -26,7 +26,7 @@ from tests.slices import maak_slice
 VASTGELEGD = {
     1: ("batch", 1, "829c80a89c60484a"),
     2: ("bericht", 1, "b8bb2950e17bbc49"),
-    3: ("validatie", 1, "6763c62ae7410217"),
+    3: ("validatie", 1, "39817674233b0171"),
     4: ("resultaat", 1, "1aceef9fd96b6176"),
     5: ("leverancier", 1, "c538c07b3e8f74a0"),
     6: ("berichttype", 1, "853898a315e7e657"),

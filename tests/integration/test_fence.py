@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from streams.broker import REPO, Broker
+from streams.broker import Broker
 from streams.fence import EigenPartitie, LogVerdwenen, Onteigend, Record, lees_tot_eind
 from streams.settings import MAX_RECORD_BYTES, Instellingen
 from streams.topics import maak_topics
-from tests.kafka import maak_anders, trim
+from tests.kafka import lees_alles, maak_anders, trim
 
 pytestmark = pytest.mark.integration
 
@@ -47,7 +47,7 @@ def namen(records: list[Record]) -> list[str]:
 
 async def alles(instellingen: Instellingen) -> list[str]:
     """What any reader of the partition sees."""
-    return namen(await lees_tot_eind(instellingen, instellingen.topic("validatie"), 0, 0))
+    return namen(await lees_alles(instellingen, "validatie", 0))
 
 
 class Poort:
@@ -200,7 +200,7 @@ async def test_a_process_killed_around_its_commit_leaves_all_or_nothing(
     omgeving = os.environ | {
         "BERICHTENSTROOM_KAFKA": kern.kafka,
         "BERICHTENSTROOM_TOPIC_PREFIX": kern.topic_prefix,
-        "PYTHONPATH": str(REPO),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     proces = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", STERFT, wanneer], env=omgeving, timeout=60, check=False
@@ -248,6 +248,7 @@ async def test_reading_starts_anywhere_and_steps_over_markers_and_what_was_abort
     offsets = await laatste.schrijf(paren("c", "d"))
     assert offsets == [6, 7]
     eind = offsets[-1] + 2
+    await alles(kern)
     topic = kern.topic("validatie")
     for vanaf in range(eind + 1):
         verwacht = [naam for offset, naam in ((0, "a"), (1, "b"), (6, "c"), (7, "d")) if offset >= vanaf]
@@ -342,7 +343,7 @@ async def test_owners_that_take_it_from_each_other_never_lose_or_double_anything
             assert terug <= set(namen(gezien))
             wissels += 1
     await asyncio.gather(*lopend)
-    in_het_log = await lees_tot_eind(kern, kern.topic("validatie"), 0, 0)
+    in_het_log = await lees_alles(kern, "validatie", 0)
     assert {record.offset: (record.waarde or b"").decode() for record in in_het_log} == geschreven
     assert len(set(geschreven.values())) == len(geschreven)
     assert not geweigerd & set(geschreven.values())

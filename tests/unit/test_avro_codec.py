@@ -94,6 +94,7 @@ def uitkomsten(draw: st.DrawFn) -> Uitkomst:
         publicatiedatums=draw(kolom(millis, n)),
         diensten=draw(kolom(st.lists(tekst, max_size=3), n)),
         waarschuwingen=draw(kolom(st.lists(tekst, max_size=3), n)),
+        ontvangers=draw(kolom(tekst, n)),
         object=draw(tekst),
     )
 
@@ -170,6 +171,7 @@ def _uitkomst() -> Uitkomst:
         publicatiedatums=[0],
         diensten=[[GEHEIM]],
         waarschuwingen=[[]],
+        ontvangers=[GEHEIM],
         object=GEHEIM,
     )
 
@@ -331,6 +333,7 @@ ANDERE_LENGTES: list[tuple[str, str, object]] = [
             "publicatiedatums": [],
             "diensten": [],
             "waarschuwingen": [],
+            "ontvangers": [],
         }.items()
     ),
     ("validatie", "nummers", [2]),

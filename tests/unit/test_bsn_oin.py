@@ -81,13 +81,13 @@ def test_digits_of_other_scripts_are_no_digits(tekst: str) -> None:
     assert not is_oin(f"00000001{tekst.rjust(12, '0')}")
 
 
-@pytest.mark.parametrize("nummer", [*range(1, 11), 99])
+@pytest.mark.parametrize("nummer", [1, 2, 3, 4, 6, 7, 8, 9, 10, 99])
 def test_an_oin_starts_with_a_known_prefix(nummer: int) -> None:
     assert is_oin(f"{nummer:08d}123456789000")
     assert is_oin(f"{nummer:08d}HRN456780000")
 
 
-@pytest.mark.parametrize("nummer", [0, 11, 12, 20, 98, 100, 10000000])
+@pytest.mark.parametrize("nummer", [0, 5, 11, 12, 20, 98, 100, 10000000])
 def test_an_oin_with_another_prefix_is_none(nummer: int) -> None:
     assert not is_oin(f"{nummer:08d}123456789000")
 

@@ -335,6 +335,13 @@ def test_no_decision_holds_a_bsn_or_what_was_written() -> None:
     assert FOUTE_BSN not in repr(uitkomst)
 
 
+def test_only_a_placed_message_names_its_citizen_and_by_pseudonym() -> None:
+    """Where a stable pseudonym of a person is needed, use a keyed HMAC with a key id."""
+    slice_ = maak_slice(ids=["a", "b"], bsns=[BSNS[3], FOUTE_BSN])
+    uitkomst = beslis(slice_, referentie(), Bekend(), JA, T0, (), lambda persoon: f"k1:{BSNS.index(persoon)}")
+    assert uitkomst.ontvangers == ["k1:3", ""]
+
+
 def test_the_diensten_of_that_moment_go_along_with_a_placed_message_only() -> None:
     """The diensten linked to the berichttype at that moment go along with the outcome; ended links, diensten that are
     not Actief and those of others do not."""
@@ -436,6 +443,7 @@ def test_every_number_is_decided_once_or_known(geval: tuple[Batch, Bekend, dict[
             uitkomst.publicatiedatums,
             uitkomst.diensten,
             uitkomst.waarschuwingen,
+            uitkomst.ontvangers,
         )
     }
     assert lengtes == {len(uitkomst)}

@@ -94,7 +94,7 @@ def test_an_oin_is_a_known_prefix_and_a_number(oin: str) -> None:
         "10000099000000001000",
         "00000099 00000001000",
         "00000099000000001000\n",
-        "00000099000000001001",
+        "00000005000000001000",
         "0000009９000000001000",
     ],
 )
@@ -147,6 +147,11 @@ def test_the_codes_are_those_of_the_wire() -> None:
         Verwerkingscode.BERICHTTYPE_NIET_ONDERSTEUND: Stadium.VALIDATE_BERICHTTYPE,
         Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD: Stadium.VALIDATE_GEBRUIKER,
     }
+
+
+@pytest.mark.parametrize("tekst", ["١٢٣٤٥٦٧٨", "１２３４５６７８９"])
+def test_a_bsn_in_another_script_looks_like_one_as_well(tekst: str) -> None:
+    assert lijkt_bsn(tekst)
 
 
 @given(st.text("0123456789", min_size=1, max_size=12))

@@ -119,7 +119,7 @@ class Stapel:
 
     def extra_worker(self) -> "subprocess.Popen[bytes]":
         """One more worker, started by hand as in a second terminal."""
-        with (self.data / f"extra-worker-{len(self._los)}.log").open("ab") as log:
+        with self.extra_log(len(self._los)).open("ab") as log:
             proces = subprocess.Popen(
                 [*OPDRACHT, "worker", "--data", str(self.data)],
                 cwd=WORTEL,
@@ -131,6 +131,10 @@ class Stapel:
             )
         self._los.append(proces)
         return proces
+
+    def extra_log(self, nummer: int) -> Path:
+        """What the so many-th worker started by hand writes, from 0."""
+        return self.data / f"extra-worker-{nummer}.log"
 
     def ruim_op(self) -> None:
         """Ends everything that is ours, whatever state it is in."""

@@ -1,0 +1,158 @@
+"""The commands that ask: Totalen, Berichtverwerking, errors and warnings, results, the norm, the lag."""
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from cli import vertoon
+from cli.lag import lag
+from cli.opties import (
+    Afgerond,
+    BatchOptie,
+    Data,
+    Json,
+    LeverancierOptie,
+    Mislukt,
+    OpOptie,
+    Runs,
+    StatusOptie,
+    Tot,
+    Van,
+    guid,
+    instellingen,
+    maak_filter,
+    tijd,
+    vragen,
+)
+from sinks.antwoord import maak_antwoord, resultaat_json
+from sinks.vragen import OngeldigeCursor
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: berichtenstroom totalen --op verwerking --van 2026-01-01T00:00:00Z")
+def totalen(op: OpOptie = "ontvangst", van: Van = None, tot: Tot = None, data: Data = None, json: Json = False) -> None:
+    """What each leverancier sent, and what became of it."""
+    filter_ = maak_filter(op, van, tot)
+    with vragen(data) as naslag:
+        vertoon.lijst(
+            naslag.totalen(filter_.op, filter_.van, filter_.tot), json_=json, leeg="no batches in this period"
+        )
+
+
+@app.command(epilog="Example: berichtenstroom berichtverwerking --afgerond nee --limit 20")
+def berichtverwerking(
+    op: OpOptie = "ontvangst",
+    van: Van = None,
+    tot: Tot = None,
+    leverancier: LeverancierOptie = None,
+    batch: BatchOptie = None,
+    afgerond: Afgerond = None,
+    status: StatusOptie = None,
+    runs: Runs = False,
+    berichten: Annotated[bool, typer.Option("--berichten", help="With every message of each batch.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many batches.")] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="Where the page before ended; it is printed on standard error.")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Batches with their counts, one line each."""
+    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
+    with vragen(data) as naslag:
+        try:
+            rijen, volgende = naslag.berichtverwerking(filter_, limit, cursor, berichten)
+        except OngeldigeCursor:
+            raise typer.BadParameter("not a cursor that a page printed", param_hint="--cursor") from None
+    vertoon.lijst(rijen, json_=json, leeg="no batches for these filters")
+    if volgende is not None:
+        vertoon.fout.print(f"next page: --cursor {volgende}", highlight=False, soft_wrap=True)
+
+
+Code = Annotated[str | None, typer.Option("--code", help="The messages behind this code.")]
+
+
+@app.command(epilog="Example: berichtenstroom fouten --code BerichtTypeNietOndersteund")
+def fouten(
+    op: OpOptie = "ontvangst",
+    van: Van = None,
+    tot: Tot = None,
+    leverancier: LeverancierOptie = None,
+    batch: BatchOptie = None,
+    afgerond: Afgerond = None,
+    status: StatusOptie = None,
+    runs: Runs = False,
+    code: Code = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Why messages were not placed: codes with counts, or with --code the messages."""
+    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
+    with vragen(data) as naslag:
+        vertoon.lijst(naslag.fouten(filter_, code), json_=json, leeg="no errors")
+
+
+@app.command(epilog="Example: berichtenstroom waarschuwingen --van 2026-01-01T00:00:00Z")
+def waarschuwingen(
+    op: OpOptie = "ontvangst",
+    van: Van = None,
+    tot: Tot = None,
+    leverancier: LeverancierOptie = None,
+    batch: BatchOptie = None,
+    afgerond: Afgerond = None,
+    status: StatusOptie = None,
+    runs: Runs = False,
+    code: Code = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Which warnings placed messages have: codes with counts, or with --code the messages."""
+    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
+    with vragen(data) as naslag:
+        vertoon.lijst(naslag.waarschuwingen(filter_, code), json_=json, leeg="no warnings")
+
+
+@app.command(epilog="Example: berichtenstroom resultaat 0d3c8f0e-9d0e-4b6e-8d3c-2f1f6c5b7a10 --xml")
+def resultaat(
+    batch_id: Annotated[str, typer.Argument(metavar="BATCHID")],
+    leverancier: LeverancierOptie = None,
+    proceskenmerk: Annotated[str | None, typer.Option(help="This run (default: the latest).")] = None,
+    xml: Annotated[bool, typer.Option("--xml", help="As the BerichtVerwerkResponse.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The result of a batch; exit code 1 as long as there is none."""
+    batch = guid(batch_id, "BATCHID")
+    run = None if proceskenmerk is None else guid(proceskenmerk, "--proceskenmerk")
+    with vragen(data) as naslag:
+        gevonden = naslag.resultaat(batch, leverancier, run)
+        if gevonden is None:
+            vertoon.fout.print(f"there is no result for batch {batch} yet", highlight=False)
+            raise Mislukt
+        eerste = naslag.ontvangen_op(gevonden.kader.leverancier, batch)
+    ontvangen_op = gevonden.kader.aangeleverd_op if eerste is None else eerste
+    if xml:
+        sys.stdout.buffer.write(maak_antwoord(gevonden, ontvangen_op))
+        return
+    document = resultaat_json(gevonden, ontvangen_op)
+    if json:
+        vertoon.als_json(document)
+    else:
+        vertoon.lijst([document], json_=False)
+
+
+@app.command(epilog="Example: berichtenstroom sla --van 2026-01-01T00:00:00Z --json")
+def sla(van: Van = None, tot: Tot = None, data: Data = None, json: Json = False) -> None:
+    """The 24-hour norm for each leverancier, with what is still open."""
+    nu = time.time_ns() // 1_000_000
+    with vragen(data) as naslag:
+        vertoon.lijst(naslag.sla(nu, tijd(van, "van"), tijd(tot, "tot")), json_=json, leeg="no messages in this period")
+
+
+@app.command("lag", epilog="Example: berichtenstroom lag --json")
+def lag_(data: Data = None, json: Json = False) -> None:
+    """How far each consumer group is behind, from committed offsets and end offsets."""
+    vertoon.lijst(lag(instellingen(data)), json_=json)

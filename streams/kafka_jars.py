@@ -1,0 +1,99 @@
+"""Kafka's jars, resolved by Maven from our `pom.xml` into its ordinary cache, and the Java that runs them."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+JAVA_MINIMUM = 17
+MAVEN_MINIMUM = (3, 6, 3)
+MAVEN_TIMEOUT_S = 900
+
+
+class BrokerError(Exception):
+    """The broker cannot be started or does not answer; the text is one line for the user, with what to do about it."""
+
+
+def klassepad(bouw: Path = REPO / ".build" / "kafka") -> str:
+    """The Java class path of the broker, resolved by Maven once for each content of `pom.xml` and kept under `bouw`.
+
+    Processes that ask at the same moment wait for the first. Raises BrokerError when Java or Maven is missing or too
+    old, and when Maven fails.
+    """
+    pom = REPO / "pom.xml"
+    if not pom.is_file():
+        raise BrokerError(f"{pom} is missing: the embedded broker runs from a checkout of the repository")
+    bouw.mkdir(parents=True, exist_ok=True)
+    kept = bouw / f"klassepad-{hashlib.sha256(pom.read_bytes()).hexdigest()[:16]}.txt"
+    with (bouw / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.is_file() or not all(Path(jar).is_file() for jar in kept.read_text().split(os.pathsep)):
+            _resolve(pom, kept)
+    return kept.read_text()
+
+
+def _resolve(pom: Path, kept: Path) -> None:
+    """Has Maven write the class path to `kept`, whole or not at all."""
+    java()
+    fresh = kept.with_suffix(".new")
+    command = [_maven(), "-B", "-q", "-C", "-U", "-f", str(pom), "dependency:build-classpath"]
+    try:
+        done = run([*command, f"-Dmdep.outputFile={fresh}"], MAVEN_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise BrokerError(f"Maven did not resolve Kafka's jars within {MAVEN_TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        cause = done.stdout.partition("[ERROR] \n")[0]  # general advice follows
+        raise BrokerError(f"Maven could not resolve Kafka's jars: {last_words(cause)}")
+    fresh.replace(kept)
+
+
+def java() -> str:
+    """The java that Maven would take too: JAVA_HOME's, else the one on the PATH."""
+    home = os.environ.get("JAVA_HOME")
+    java = (shutil.which("java", path=str(Path(home, "bin"))) if home else None) or shutil.which("java")
+    version = re.search(r'version "(\d+)', run([java, "-version"]).stdout) if java else None
+    if java is None or version is None or int(version[1]) < JAVA_MINIMUM:
+        found = f"found {version[1]}" if version else "found none"
+        raise BrokerError(
+            f"the embedded Kafka needs Java {JAVA_MINIMUM} or newer ({found}): "
+            "install a JDK (Debian: apt-get install openjdk-17-jdk-headless)"
+        )
+    return java
+
+
+def _maven() -> str:
+    """The Maven on the PATH."""
+    maven = shutil.which("mvn")
+    version = re.search(r"Apache Maven (\d+)\.(\d+)\.(\d+)", run([maven, "--version"]).stdout) if maven else None
+    if maven is None or version is None or tuple(map(int, version.groups())) < MAVEN_MINIMUM:
+        found = f"found {'.'.join(version.groups())}" if version else "found none"
+        raise BrokerError(
+            f"the embedded Kafka needs Maven {'.'.join(map(str, MAVEN_MINIMUM))} or newer ({found}): "
+            "install it (Debian: apt-get install maven)"
+        )
+    return maven
+
+
+def run(command: list[str], timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    """Runs a command without standard input; both of its outputs are in `stdout`."""
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def last_words(output: str, lines: int = 4) -> str:
+    """The end of what a program said, as one line, without colours and the frames of a Java stack trace."""
+    plain = re.sub(r"\x1b\[[\d;]*m|^\tat .*", "", output, flags=re.MULTILINE)
+    said = [line.strip() for line in plain.splitlines() if line.strip()]
+    return " | ".join(said[-lines:]) or "it said nothing"

@@ -1,0 +1,247 @@
+"""A BSN stands in the batch and message events, in the encrypted store and in the question to the profile service:
+nowhere else. Everything that the stack wrote is searched for every BSN of the sample and of these tests."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.lijn import zending
+from tests.integration.lijn.logboek import lees, topics
+from tests.integration.lijn.stapel import Stapel, haal
+from tests.integration.lijn.zending import ACTIEF, TECHNISCH
+from voorbeeld import personen
+from voorbeeld.generator import MIN_BATCHES, MIN_BERICHTEN, maak_voorbeeld
+from voorbeeld.globe import schrijf
+from voorbeeld.levering import Groep
+from voorbeeld.referentiegegevens import MET_STORING, deactivering, referentiegegevens
+
+pytestmark = pytest.mark.integration
+
+_CIJFERS = re.compile(rb"[0-9]{8,}")
+_BREEDTE = 9
+MET_BSN = {"batch", "bericht"}
+"""Topics whose values carry BSNs (Domain: Stages of processing)."""
+
+
+def _bsns() -> set[bytes]:
+    alle = personen.alle_bsns() | zending.ALLE_BSNS
+    zonder_nul = {bsn[1:] for bsn in alle if len(bsn) == _BREEDTE and bsn.startswith("0")}
+    return {bsn.encode() for bsn in alle | zonder_nul if set(bsn) != {"0"}}
+
+
+def gevonden(inhoud: bytes, bsns: set[bytes]) -> set[bytes]:
+    """BSNs in text that stand apart from other digits, and those in a column of BSNs back to back."""
+    gezien: set[bytes] = set()
+    for cijfers in _CIJFERS.findall(inhoud):
+        if len(cijfers) <= _BREEDTE:
+            gezien.add(cijfers)
+        elif len(cijfers) % _BREEDTE == 0:
+            gezien.update(cijfers[i : i + _BREEDTE] for i in range(0, len(cijfers), _BREEDTE))
+    return gezien & bsns
+
+
+def plaatsen(bronnen: Iterable[tuple[str, bytes]]) -> list[str]:
+    """Where a BSN stands; which one is not told."""
+    bsns = _bsns()
+    return [f"{plaats}: {len(gezien)} BSNs" for plaats, inhoud in bronnen if (gezien := gevonden(inhoud, bsns))]
+
+
+@pytest.fixture(scope="module")
+def bespeeld(lijn: Stapel, tmp_path_factory: pytest.TempPathFactory) -> Stapel:
+    """The stack after the sample, and after everything that may go wrong with a BSN in hand."""
+    map_ = tmp_path_factory.mktemp("voorbeeld")
+    voorbeeld = maak_voorbeeld(7, 1, datetime.now(UTC), MIN_BATCHES, MIN_BERICHTEN)
+    lijn.laad(referentiegegevens())
+    for groep in Groep:
+        if groep is Groep.NA_DEACTIVERING:
+            lijn.laad(deactivering())
+        if groep is Groep.STORING:
+            lijn.storing(MET_STORING)
+        for levering in voorbeeld.leveringen:
+            if levering.groep is groep:
+                bestand = map_ / f"{levering.volgnummer}-{levering.run}.xml"
+                schrijf(voorbeeld, levering, bestand)
+                lijn.vraag("aanleveren", bestand, "--oin", levering.aangeleverd_door)
+        lijn.wacht(120)
+    lijn.storing()
+    assert lijn.sql(f"SELECT DISTINCT code FROM berichten WHERE leverancier = '{MET_STORING}'") == [[TECHNISCH[0]]]
+    _ga_fout(lijn, map_)
+    return lijn
+
+
+def _ga_fout(lijn: Stapel, map_: Path) -> None:
+    """Refusals, errors and wrong usage, each with a BSN in what is given."""
+    bsn = ACTIEF[0]
+    slecht = {
+        "torn.xml": f"<Berichten><GebruikerID>{bsn}".encode(),
+        "root.xml": f'<a b="{bsn}"><GebruikerID>{bsn}</GebruikerID></a>'.encode(),
+        "entity.xml": f"<!DOCTYPE a [<!ENTITY x '{bsn}'>]><a>&x;</a>".encode(),
+        "geen.xml": bsn.encode(),
+        "batchid.xml": zending.maak_xml(batch_id=bsn, leverancier=bsn),
+    }
+    for naam, inhoud in slecht.items():
+        (map_ / naam).write_bytes(inhoud)
+        lijn.opdracht("aanleveren", map_ / naam, code=1)
+        lijn.opdracht("aanleveren", "--controleer", map_ / naam, "--json", code=1)
+    fout = zending.maak_xml(
+        leverancier=zending.nieuwe_oin(),
+        berichten=[
+            zending.maak_bericht(1, GebruikerID=f"{bsn}0", Onderwerp=bsn * 8),
+            zending.maak_bericht(2, BerichtType=f"{bsn[1:]}", GebruikerID=bsn, Referentie=bsn),
+            zending.maak_bericht(3, BerichtID=bsn, PublicatieDatum=bsn, SoortGebruiker=bsn, BerichtType=bsn),
+            zending.maak_bericht(4, GebruikerID=zending.Rauw(f"<GebruikerID><x>{bsn}</x></GebruikerID>")),
+        ],
+    )
+    (map_ / "schema.xml").write_bytes(fout)
+    lijn.opdracht("aanleveren", map_ / "schema.xml", "--controleer")
+    lijn.opdracht("aanleveren", map_ / "schema.xml")
+    for laad in (
+        {"gebruikers": [{"bsn": bsn, "actief": "soms", "abonnementen": bsn}]},
+        {"gebruikers": [{"bsn": f"{bsn}1", "actief": True, "abonnementen": "*"}]},
+        {"machtigingen": [{"belanghebbende": bsn, "gemachtigde": bsn, "oin": bsn, "dienst_id": "x", "van": bsn}]},
+        {"leveranciers": [{"oin": bsn, "naam": "x"}], bsn: [bsn]},
+    ):
+        (map_ / "laad.json").write_text(json.dumps(laad))
+        lijn.opdracht("laad", map_ / "laad.json", code=1)
+    (map_ / "laad.json").write_text(f'{{"gebruikers": [{{"bsn": "{bsn}", ')
+    lijn.opdracht("laad", map_ / "laad.json", code=1)
+    deur, profiel = lijn.adressen["aanlevering"], lijn.adressen["profielservice"]
+    for methode, url, inhoud in (
+        ("POST", f"{deur}/v1/batches?bsn={bsn}", bsn.encode()),
+        ("GET", f"{deur}/v1/batches/{bsn}/resultaat", b""),
+        ("POST", f"{deur}/{bsn}", b""),
+        ("PUT", f"{profiel}/gebruikers", f'{{"gebruikers": [{{"bsn": "{bsn}", "actief": 3}}]}}'.encode()),
+        ("PUT", f"{profiel}/gebruikers", bsn.encode()),
+        ("POST", f"{profiel}/", f"<a>{bsn}</a>".encode()),
+    ):
+        antwoord = httpx.request(methode, url, content=inhoud, timeout=30, trust_env=False)
+        assert antwoord.status_code >= 400
+        lijn.uitvoer.append((f"{methode} to {url.split('/')[2]}", antwoord.text + str(antwoord.headers)))
+    # The profile service names a citizen in the fault itself: what is told of it must not.
+    httpx.put(f"{profiel}/storing", json={"fout_bij_bsn": [ACTIEF[1]]}, timeout=30, trust_env=False).raise_for_status()
+    oin = zending.nieuwe_oin()
+    lijn.laad(zending.leverancier(oin))
+    soort = zending.Soort("storing", TECHNISCH, lambda _: {"GebruikerID": ACTIEF[1]})
+    bericht = zending.maak_zending(oin, [soort], zending.Random(oin))
+    zending.lever_alle(lijn.adressen["aanlevering"], [bericht])
+    lijn.wacht(120)
+    lijn.storing()
+    lijn.wacht(60)
+    for woorden in (
+        ("totalen",),
+        ("berichtverwerking", "--berichten"),
+        ("fouten",),
+        ("fouten", "--code", "XmlValidatieTegenXsdValtNegatiefUit"),
+        ("waarschuwingen",),
+        ("sla",),
+        ("lag",),
+        ("topics",),
+        ("migreer",),
+    ):
+        lijn.opdracht(*woorden)
+        lijn.opdracht(*woorden, "--json")
+    for [batch_id] in lijn.sql("SELECT toString(batch_id) FROM berichtverwerking WHERE niet_verwerkt > 0 LIMIT 3"):
+        for vorm in ((), ("--json",), ("--xml",)):
+            lijn.opdracht("resultaat", batch_id, *vorm)
+            lijn.opdracht("berichtverwerking", "--batch", batch_id, "--berichten")
+
+
+def _in_topics(lijn: Stapel) -> Iterable[tuple[str, bytes]]:
+    kafka = lijn.adressen["kafka"]
+    for topic in topics(kafka):
+        # What was aborted was written all the same.
+        for record in lees(kafka, topic, "read_uncommitted"):
+            plaats = f"{topic}[{record.partitie}]@{record.offset}"
+            yield f"key of {plaats}", record.key or b""
+            for naam, waarde in record.koppen:
+                yield f"header of {plaats}", naam.encode() + b"\0" + (waarde or b"")
+            if topic not in MET_BSN:
+                yield f"value of {plaats}", record.waarde or b""
+
+
+def test_topics_hold_no_bsn_but_in_the_values_of_batch_and_bericht(bespeeld: Stapel) -> None:
+    assert not plaatsen(_in_topics(bespeeld))
+
+
+def test_the_search_finds_the_bsns_where_they_are(bespeeld: Stapel) -> None:
+    for topic in MET_BSN:
+        waarden = b"\n".join(record.waarde or b"" for record in lees(bespeeld.adressen["kafka"], topic))
+        gezien = gevonden(waarden, _bsns())
+        assert len(gezien) >= 50, f"{topic}: the search would miss BSNs"
+    assert gevonden(b"bsn=010082426;", _bsns())
+    assert gevonden(b'"10082426"', _bsns())
+    assert not gevonden(b"1010082426 10082426123", _bsns())
+
+
+def test_no_column_of_any_table_holds_a_bsn(bespeeld: Stapel) -> None:
+    kolommen = bespeeld.sql(
+        "SELECT table, name FROM system.columns WHERE database = 'berichtenstroom' AND table NOT IN ('sla_over')"
+    )
+    assert len(kolommen) > 50
+
+    def bronnen() -> Iterable[tuple[str, bytes]]:
+        for tabel, kolom in kolommen:
+            rijen = bespeeld.sql(f"SELECT DISTINCT toString(`{kolom}`) FROM berichtenstroom.`{tabel}`")
+            yield f"{tabel}.{kolom}", "\n".join(rij[0] or "" for rij in rijen).encode()
+
+    assert not plaatsen(bronnen())
+
+
+def test_the_engines_own_logs_hold_no_bsn(bespeeld: Stapel) -> None:
+    tabellen = bespeeld.sql(
+        "SELECT name FROM system.tables WHERE database = 'system' AND name IN ('query_log', 'text_log', 'errors', 'processes')"
+    )
+    kolommen = {"query_log": "query || exception", "text_log": "message", "errors": "last_error_message", "processes": "query"}
+
+    def bronnen() -> Iterable[tuple[str, bytes]]:
+        for [tabel] in tabellen:
+            rijen = bespeeld.sql(f"SELECT toString({kolommen[tabel]}) FROM system.{tabel}")
+            yield f"system.{tabel}", "\n".join(rij[0] for rij in rijen).encode()
+
+    assert tabellen
+    assert not plaatsen(bronnen())
+
+
+def test_no_file_in_the_data_folder_holds_a_bsn_but_the_log_of_batch_and_bericht(bespeeld: Stapel) -> None:
+    def bronnen() -> Iterable[tuple[str, bytes]]:
+        for pad in sorted(bespeeld.data.rglob("*")):
+            if pad.is_file() and pad.parent.name.rpartition("-")[0] not in MET_BSN:
+                yield str(pad.relative_to(bespeeld.data)), pad.read_bytes()
+
+    gezien = [naam for naam, _ in bronnen()]
+    for deel in ("logs/", "kafka/logs/", "profielservice/", "opslag/berichten/", "opslag/bijlagen/", "clickhouse/"):
+        assert any(naam.startswith(deel) for naam in gezien), f"nothing in {deel}: look where it is now"
+    assert {"endpoints.json", "up.log"} <= set(gezien)
+    assert not plaatsen(bronnen())
+
+
+def test_the_profile_service_keeps_no_bsn_in_its_table(bespeeld: Stapel) -> None:
+    def bronnen() -> Iterable[tuple[str, bytes]]:
+        for pad in (bespeeld.data / "profielservice").glob("*.sqlite"):
+            with sqlite3.connect(f"file:{pad}?mode=ro", uri=True) as db:
+                for [tabel] in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                    inhoud: list[Any] = db.execute(f"SELECT * FROM {tabel}").fetchall()
+                    assert inhoud
+                    yield tabel, repr(inhoud).encode()
+
+    assert not plaatsen(bronnen())
+
+
+def test_what_commands_and_services_say_holds_no_bsn(bespeeld: Stapel) -> None:
+    assert len(bespeeld.uitvoer) > 30
+    assert not plaatsen((woorden, tekst.encode()) for woorden, tekst in bespeeld.uitvoer)
+    assert not plaatsen((url, haal(url).content) for url in bespeeld.adressen["metrics"])
+
+
+def test_no_process_has_a_bsn_on_its_command_line_or_in_its_environment(bespeeld: Stapel) -> None:
+    pids = bespeeld.alle_pids()
+    assert len(pids) >= 7
+    for bestand in ("cmdline", "environ"):
+        assert not plaatsen((f"{pid} {bestand}", Path(f"/proc/{pid}/{bestand}").read_bytes()) for pid in pids)

@@ -1,0 +1,119 @@
+"""Workers that die, sleep and come in while batches stream: nothing lost, nothing twice, one result a run."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from tests.integration.lijn.controle import controleer
+from tests.integration.lijn.stapel import Stapel, haal, leeft, meting, wacht_tot
+from tests.integration.lijn.zending import ZAAD, Stroom, leverancier, maak_gewone, nieuwe_oin, samen
+
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
+
+RONDES = 3
+SLAAP_S = 15
+"""Longer than the session time-out of 10 s: the group goes on without the sleeper."""
+DEADLINE_S = 25
+"""Within which a worker must end after SIGTERM; it gives itself 15 s."""
+
+
+
+@pytest.fixture(scope="module")
+def chaos(eigen: Callable[..., Stapel]) -> Stapel:
+    """A stack of its own, with two workers."""
+    return eigen(workers=2)
+
+
+@pytest.fixture
+def stroom(chaos: Stapel) -> Stroom:
+    """A sender to it, of leveranciers of its own."""
+    print(f"PROEF_ZAAD={ZAAD}")
+    oins = [nieuwe_oin() for _ in range(3)]
+    willekeur = Random(f"{ZAAD}/{oins[0]}")
+    chaos.laad(samen(*map(leverancier, oins)))
+    return Stroom(
+        lambda: chaos.adressen["aanlevering"], lambda: maak_gewone(willekeur.choice(oins), willekeur, hoogstens=60)
+    )
+
+
+def _open(stapel: Stapel) -> int:
+    """Runs that are on their way at this moment."""
+    [[aantal]] = stapel.sql("SELECT toInt32(count()) FROM onbeantwoord")
+    return int(aantal)
+
+
+def test_workers_killed_in_mid_stream_and_a_third_that_comes_in_lose_and_double_nothing(
+    chaos: Stapel, stroom: Stroom
+) -> None:
+    willekeur = Random(f"kill {ZAAD}")
+    with stroom:
+        stroom.wacht_op(15)
+        for ronde in range(RONDES):
+            slachtoffer = willekeur.choice(chaos.pids["workers"])
+            onderweg = _open(chaos)
+            os.kill(slachtoffer, signal.SIGKILL)
+            print(f"round {ronde}: killed {slachtoffer} with {onderweg} runs on their way")
+            if ronde == 0:
+                derde = chaos.extra_worker()
+            stroom.wacht_op(1)
+            time.sleep(willekeur.uniform(0.2, 4.0))
+            wacht_tot(
+                lambda oud=slachtoffer: len(w := chaos.pids["workers"]) == 2 and oud not in w,
+                30,
+                "up starts the killed worker again, and its pids are true",
+            )
+        stroom.wacht_op(max(60 - len(stroom.zendingen), 20))
+    assert derde.poll() is None
+    assert len(stroom.zendingen) >= 60
+    chaos.wacht(180)
+    controleer(chaos, stroom.zendingen)
+
+
+def test_a_worker_that_sleeps_beyond_its_session_and_wakes_changes_nothing(chaos: Stapel, stroom: Stroom) -> None:
+    with stroom:
+        stroom.wacht_op(10)
+        slaper = chaos.pids["workers"][0]
+        os.kill(slaper, signal.SIGSTOP)
+        try:
+            time.sleep(SLAAP_S)
+            stroom.wacht_op(5)
+        finally:
+            os.kill(slaper, signal.SIGCONT)
+        stroom.wacht_op(25)
+    chaos.wacht(180)
+    controleer(chaos, stroom.zendingen)
+    onteigend = [meting(haal(url).text, "berichtenstroom_onteigend_total") for url in chaos.adressen["metrics"][:2]]
+    print(f"partitions fenced under a worker: {onteigend}")
+
+
+def test_a_worker_ends_with_0_at_sigterm_in_mid_stream_and_loses_nothing(chaos: Stapel, stroom: Stroom) -> None:
+    worker = chaos.extra_worker()
+    with stroom:
+        # It takes part once its sink or agents have logged that they own something.
+        log = chaos.extra_log(1)
+        wacht_tot(lambda: "own validatie" in log.read_text(), 90, "the new worker decides")
+        stroom.wacht_op(5)
+        begin = time.monotonic()
+        worker.terminate()
+        code = worker.wait(DEADLINE_S)
+        print(f"ended after {time.monotonic() - begin:.1f} s")
+        stroom.wacht_op(10)
+    assert code == 0, log.read_text()[-3000:]
+    chaos.wacht(180)
+    controleer(chaos, stroom.zendingen)
+
+
+def test_a_worker_of_the_stack_ends_at_sigterm_and_is_started_again(chaos: Stapel, stroom: Stroom) -> None:
+    with stroom:
+        stroom.wacht_op(10)
+        worker = chaos.pids["workers"][1]
+        os.kill(worker, signal.SIGTERM)
+        wacht_tot(lambda: not leeft(worker), DEADLINE_S, "the worker ends")
+        stroom.wacht_op(10)
+    chaos.wacht(180)
+    controleer(chaos, stroom.zendingen)
+    assert "worker-2 stopped (exit code 0)" in chaos.log.read_text()

@@ -1,0 +1,490 @@
+"""Deciding once, on a real broker: replays, zombies, outages. ClickHouse and the reference data are played here."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from agents import beslissen
+from agents.beslissen import Beslisser, Taak
+from avro.codec import Codec
+from domain.batch import Batch
+from domain.beslissing import Uitkomst
+from domain.codes import Stadium, Verwerkingscode
+from domain.referentie import BerichttypeStatus, Referentie
+from profielservice.gebruikers import Gebruiker, Storing
+from profielservice.geheugen import GeheugenProfielservice
+from sinks.database import DatabaseWeg
+from sinks.objecten import Objecten, OpslagWeg
+from sinks.stroomvragen import BekendeUitkomst, Vraag
+from sinks.vragen import Vragen
+from streams.fence import EigenPartitie, LogVerdwenen, Record
+from streams.referentie import ReferentieVolger
+from streams.settings import Instellingen
+from streams.sleutels import Sleutels, lees_sleutels, maak_sleutels
+from tests.kafka import lees_alles
+from tests.slices import ANDERE_RUN, BSNS, RUN, T0, TYPE, A, B, berichttype, kader, maak_slice, referentie
+
+pytestmark = pytest.mark.integration
+
+CODEC = Codec()
+C = Verwerkingscode
+UUR = 3_600_000
+GEDULD_MS = 20 * UUR
+
+
+class Data:
+    """The reference data, as the follower of a process gives them."""
+
+    def __init__(self, nu: Referentie) -> None:
+        self.referentie = nu
+        self.bij = True
+        self.voor_beslissing: Callable[[], None] = lambda: None
+
+    @asynccontextmanager
+    async def beslissing(self) -> AsyncIterator[Referentie]:
+        self.voor_beslissing()
+        yield self.referentie
+
+
+class Getoond:
+    """ClickHouse, as far as the agent asks it: what a sink has brought there by `toon`."""
+
+    def __init__(self) -> None:
+        self.tot: dict[int, int] = {}
+        self.rijen: list[Uitkomst] = []
+        self.weg = 0
+        """How many questions fail from here on."""
+
+    def toon(self, partitie: int, records: Iterable[Record]) -> None:
+        for record in records:
+            self.rijen.append(CODEC.lees_uitkomst(record.waarde))
+            self.tot[partitie] = record.offset + 1
+
+    def voortgang(self, topic_id: str) -> dict[int, int]:
+        self._misschien_weg()
+        return dict(self.tot)
+
+    def bekend(self, vragen: Iterable[Vraag]) -> list[BekendeUitkomst]:
+        self._misschien_weg()
+        gevraagd = list(vragen)
+        ids, runs = {(wie, id_) for wie, id_, _ in gevraagd}, {run for _, _, run in gevraagd}
+        alle = [
+            (een.kader.leverancier, een.bericht_id(rij), een.kader.proceskenmerk, nummer, code is C.VERWERKT)
+            for een in self.rijen
+            for rij, (nummer, code) in enumerate(zip(een.nummers, een.codes, strict=True))
+        ]
+        return [een for een in alle if een[:2] in ids and (een[4] or een[2] in runs)]
+
+    def _misschien_weg(self) -> None:
+        if self.weg:
+            self.weg -= 1
+            raise DatabaseWeg("away")
+
+
+class Winkel(Objecten):
+    """An object store that can be away."""
+
+    weg = False
+
+    async def bewaar(self, naam: str, inhoud: bytes) -> None:
+        if self.weg:
+            raise OpslagWeg("away")
+        await super().bewaar(naam, inhoud)
+
+
+class Opstelling:
+    """Workers, and the world around them."""
+
+    def __init__(self, instellingen: Instellingen, tmp_path: Path) -> None:
+        maak_sleutels(tmp_path / "sleutels.json")
+        self.instellingen = instellingen
+        self.sleutels: Sleutels = lees_sleutels(tmp_path / "sleutels.json")
+        self.data = Data(referentie())
+        self.getoond = Getoond()
+        self.profiel = GeheugenProfielservice(Gebruiker(bsn=bsn, actief=True, abonnementen="*") for bsn in BSNS[:10])
+        self.winkel = Winkel(f"file://{tmp_path / 'opslag'}", self.sleutels)
+        self.nu = T0 + 1000
+        self.workers: list[Beslisser] = []
+
+    def worker(self, **anders: Any) -> Beslisser:
+        self.workers.append(
+            Beslisser(
+                self.instellingen.model_copy(update=anders),
+                CODEC,
+                cast(ReferentieVolger, self.data),
+                self.profiel,
+                self.winkel,
+                self.sleutels,
+                cast(Vragen, self.getoond),
+                "topic-id",
+                lambda: self.nu,
+            )
+        )
+        return self.workers[-1]
+
+    async def log(self, partitie: int = 0) -> list[Record]:
+        return await lees_alles(self.instellingen, "validatie", partitie)
+
+    async def uitkomsten(self, partitie: int = 0) -> list[Uitkomst]:
+        return [CODEC.lees_uitkomst(record.waarde) for record in await self.log(partitie)]
+
+    async def codes(self, partitie: int = 0) -> list[Verwerkingscode]:
+        """All decisions on a partition, in the order of the log."""
+        return [code for een in await self.uitkomsten(partitie) for code in een.codes]
+
+
+@pytest.fixture
+async def op(kern: Instellingen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opstelling]:
+    monkeypatch.setattr(beslissen, "_PAUZES_S", (0.01, 0.05))
+    opstelling = Opstelling(kern, tmp_path)
+    yield opstelling
+    for worker in opstelling.workers:
+        await worker.stop()
+
+
+async def beslis(
+    worker: Beslisser,
+    *slices: Batch,
+    generatie: int = 1,
+    partities: Sequence[int] = (0,),
+    eigenaar: Callable[[int], bool] = lambda _: True,
+) -> list[int]:
+    """Lets a worker decide the same slices on each partition; the partitions that it finished."""
+    taken = {partitie: Taak(list(slices), generatie) for partitie in partities}
+    return [partitie async for partitie in worker.beslis(taken, eigenaar)]
+
+
+async def wacht_tot(zo: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not zo():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def test_decisions_are_in_the_log_and_placed_messages_in_the_store(op: Opstelling) -> None:
+    slice_ = maak_slice(ids=["a", "b", "c"], bsns=[BSNS[0], BSNS[15], BSNS[1]])
+    assert await beslis(op.worker(), slice_) == [0]
+    (een,) = await op.uitkomsten()
+    assert een.codes == [C.VERWERKT, C.NIET_ACTIEF_OF_GEABONNEERD, C.VERWERKT]
+    assert een.verwerkt_op == op.nu
+    assert een.kader == slice_.kader
+    geplaatst = CODEC.lees_batch(await op.winkel.lees(een.object), "bericht")
+    assert geplaatst == Batch(slice_.kader, slice_.berichten.kies([0, 2]))
+    assert een.ontvangers == [op.sleutels.pseudoniem(BSNS[0]), "", op.sleutels.pseudoniem(BSNS[1])]
+
+
+async def test_no_bsn_is_in_a_decision_its_key_or_the_name_of_its_object(op: Opstelling) -> None:
+    await beslis(op.worker(), maak_slice(ids=["a"], bsns=[BSNS[0]]))
+    (record,) = await op.log()
+    assert BSNS[0].encode() not in (record.waarde or b"") + (record.key or b"")
+    for pad in (op.instellingen.data / "opslag").rglob("*"):
+        assert BSNS[0] not in str(pad)
+        assert not pad.is_file() or BSNS[0].encode() not in pad.read_bytes()
+
+
+async def test_a_replay_in_the_same_process_decides_nothing_again(op: Opstelling) -> None:
+    worker, slice_ = op.worker(), maak_slice(ids=["a", "b"])
+    assert await beslis(worker, slice_) == [0]
+    assert await beslis(worker, slice_, slice_) == [0]
+    assert await beslis(worker, slice_, generatie=2) == [0]
+    assert len(await op.log()) == 1
+
+
+@pytest.mark.parametrize("getoond", [False, True])
+async def test_another_process_adopts_what_was_decided_though_the_data_changed(op: Opstelling, getoond: bool) -> None:
+    """A replay after a crash may compute another (a berichttype was deactivated in between): it must not count, whether
+    ClickHouse shows the first decision by then or not."""
+    slice_ = maak_slice(ids=["a", "b"])
+    await beslis(op.worker(), slice_)
+    if getoond:
+        op.getoond.toon(0, await op.log())
+    op.data.referentie = referentie(berichttype(status=BerichttypeStatus.INACTIEF))
+    op.profiel.gebruikers.clear()
+    assert await beslis(op.worker(), slice_) == [0]
+    assert await op.codes() == [C.VERWERKT, C.VERWERKT]
+
+
+async def test_part_of_a_slice_that_was_decided_is_adopted_and_the_rest_decided(op: Opstelling) -> None:
+    slice_ = maak_slice(ids=["a", "b", "a"])
+    await beslis(op.worker(), Batch(slice_.kader, slice_.berichten.kies([0])))
+    await beslis(op.worker(), slice_)
+    eerste, rest = await op.uitkomsten()
+    assert (eerste.nummers, rest.nummers) == ([1], [2, 3])
+    assert rest.codes == [C.VERWERKT, C.BERICHT_BESTAAT_AL]
+
+
+@pytest.mark.parametrize("waar", ["same transaction", "memory", "log", "clickhouse"])
+async def test_a_resend_sees_what_was_placed_wherever_that_stands(op: Opstelling, waar: str) -> None:
+    """Duplicates: look first in memory (decisions not yet visible in ClickHouse), then in ClickHouse."""
+    eerst = maak_slice(ids=["a", "b"], bsns=[BSNS[0], BSNS[15]])
+    resend = maak_slice(ids=["a", "b"], bsns=[BSNS[0], BSNS[1]], van=kader(run=ANDERE_RUN, totaal=2))
+    worker = op.worker()
+    if waar == "same transaction":
+        await beslis(worker, eerst, resend)
+    else:
+        await beslis(worker, eerst)
+        if waar == "clickhouse":
+            op.getoond.toon(0, await op.log())
+        await beslis(op.worker() if waar == "log" else worker, resend)
+    assert [een.codes for een in await op.uitkomsten()] == [
+        [C.VERWERKT, C.NIET_ACTIEF_OF_GEABONNEERD],
+        [C.BERICHT_BESTAAT_AL, C.VERWERKT],
+    ]
+
+
+async def test_the_same_bericht_id_of_another_leverancier_is_another_message(op: Opstelling) -> None:
+    """BerichtID: unique for the leverancier."""
+    await beslis(op.worker(), maak_slice(), maak_slice(van=kader(run=ANDERE_RUN, leverancier=B)))
+    assert await op.codes() == [C.VERWERKT, C.VERWERKT]
+
+
+async def test_decisions_that_clickhouse_shows_are_forgotten_and_still_known(op: Opstelling) -> None:
+    worker = op.worker(onverwerkt_max=3)
+    for begin in range(4):
+        slice_ = maak_slice(ids=[f"{begin}-{i}" for i in range(3)], van=kader(run=UUID(int=begin + 1), totaal=3))
+        await beslis(worker, slice_)
+        op.getoond.rijen.clear()
+        op.getoond.toon(0, await op.log())
+        await beslis(worker, slice_)
+    assert await op.codes() == [C.VERWERKT] * 12
+
+
+async def test_too_much_that_clickhouse_does_not_show_pauses_the_agent(op: Opstelling) -> None:
+    """When too much is undrained, pause."""
+    worker = op.worker(onverwerkt_max=3)
+    await beslis(worker, maak_slice(ids=list("abcd"), van=kader(totaal=4)))
+    wacht = asyncio.create_task(beslis(worker, maak_slice(ids=["e"], van=kader(run=ANDERE_RUN))))
+    await asyncio.wait([wacht], timeout=0.5)
+    assert not wacht.done()
+    op.getoond.toon(0, await op.log())
+    assert await wacht == [0]
+    assert await op.codes() == [C.VERWERKT] * 5
+
+
+async def test_clickhouse_away_is_waited_for(op: Opstelling) -> None:
+    op.getoond.weg = 3
+    assert await beslis(op.worker(), maak_slice()) == [0]
+    assert op.getoond.weg == 0
+    assert await op.codes() == [C.VERWERKT]
+
+
+async def test_a_profile_service_that_is_away_is_waited_for(op: Opstelling) -> None:
+    """Profile service … away is never a reason to refuse a message: it waits and is retried."""
+    op.profiel.storing = Storing(weg=True)
+    op.nu = T0 + GEDULD_MS - 1
+    wacht = asyncio.create_task(beslis(op.worker(), maak_slice()))
+    await asyncio.wait([wacht], timeout=0.5)
+    assert not wacht.done()
+    assert await op.log() == []
+    op.profiel.storing = Storing()
+    assert await wacht == [0]
+    assert await op.codes() == [C.VERWERKT]
+
+
+async def test_waiting_for_the_profile_service_ends_when_the_norm_would_be_broken(op: Opstelling) -> None:
+    """Only when it has waited so long that the norm would be broken (default 20 hours after this delivery, a setting)
+    does it become TechnischProbleem; who needs no answer gets his own code."""
+    op.profiel.storing = Storing(weg=True)
+    op.nu = T0 + GEDULD_MS
+    slice_ = maak_slice(ids=["a", "b"], types=[TYPE, "GEENTYPE"])
+    assert await beslis(op.worker(), slice_) == [0]
+    (een,) = await op.uitkomsten()
+    assert een.codes == [C.TECHNISCH_PROBLEEM, C.BERICHTTYPE_NIET_ONDERSTEUND]
+    assert een.stadia == [Stadium.VALIDATE_GEBRUIKER, Stadium.VALIDATE_BERICHTTYPE]
+    assert een.object == ""
+
+
+async def test_answers_that_came_are_used_though_others_are_given_up(op: Opstelling) -> None:
+    op.profiel.storing = Storing(fout_bij_oin=frozenset({B}))
+    op.nu = T0 + GEDULD_MS
+    await beslis(op.worker(), maak_slice(), maak_slice(van=kader(run=ANDERE_RUN, leverancier=B)))
+    assert await op.codes() == [C.VERWERKT, C.TECHNISCH_PROBLEEM]
+
+
+async def test_one_leverancier_that_makes_the_service_fault_does_not_hold_up_another(op: Opstelling) -> None:
+    """It waits and is retried, without holding up other senders' messages."""
+    op.profiel.storing = Storing(fout_bij_oin=frozenset({B}))
+    wacht = asyncio.create_task(beslis(op.worker(), maak_slice(van=kader(run=ANDERE_RUN, leverancier=B)), maak_slice()))
+    try:
+        await asyncio.wait([wacht], timeout=1)
+        assert [een.kader.leverancier for een in await op.uitkomsten()] == [A]
+    finally:
+        op.profiel.storing = Storing()
+        await wacht
+
+
+async def test_a_store_that_is_away_is_waited_for(op: Opstelling) -> None:
+    op.winkel.weg = True
+    wacht = asyncio.create_task(beslis(op.worker(), maak_slice()))
+    await asyncio.wait([wacht], timeout=0.5)
+    assert not wacht.done()
+    assert await op.log() == []
+    op.winkel.weg = False
+    assert await wacht == [0]
+    assert await op.codes() == [C.VERWERKT]
+
+
+async def test_waiting_for_the_store_ends_when_the_norm_would_be_broken(op: Opstelling) -> None:
+    op.winkel.weg = True
+    op.nu = T0 + GEDULD_MS
+    await beslis(op.worker(), maak_slice(ids=["a", "b"], bsns=[BSNS[0], BSNS[15]]))
+    (een,) = await op.uitkomsten()
+    assert een.codes == [C.TECHNISCH_PROBLEEM, C.NIET_ACTIEF_OF_GEABONNEERD]
+    assert een.stadia == [Stadium.STORE_MESSAGE, Stadium.VALIDATE_GEBRUIKER]
+
+
+async def test_a_store_that_came_back_is_tried_before_a_message_is_given_up(op: Opstelling) -> None:
+    """It was away for a moment, long ago; since then it was the profile service that kept the message waiting."""
+    op.winkel.weg = True
+    wacht = asyncio.create_task(beslis(op.worker(), maak_slice()))
+    await asyncio.wait([wacht], timeout=0.3)
+    op.profiel.storing = Storing(weg=True)
+    op.data.referentie = referentie(berichttype("ANDER"))
+    await asyncio.wait([wacht], timeout=0.3)
+    op.winkel.weg = False
+    op.nu = T0 + GEDULD_MS
+    assert await wacht == [0]
+    assert await op.codes() == [C.VERWERKT]
+
+
+async def test_a_berichttype_that_is_deactivated_while_a_message_waits_counts(op: Opstelling) -> None:
+    """Every change counts from the moment it is made, for messages already on their way too."""
+    op.profiel.storing = Storing(weg=True)
+    wacht = asyncio.create_task(beslis(op.worker(), maak_slice()))
+    await asyncio.wait([wacht], timeout=0.2)
+    op.data.referentie = referentie(berichttype(status=BerichttypeStatus.INACTIEF))
+    op.profiel.storing = Storing()
+    assert await wacht == [0]
+    assert await op.codes() == [C.BERICHTTYPE_NIET_ONDERSTEUND]
+
+
+async def test_a_berichttype_that_is_activated_after_the_question_is_asked_for_again(op: Opstelling) -> None:
+    """Between the question and the decision the data changed: an answer is missing, and that is no refusal."""
+    op.data.referentie = referentie(berichttype("NIEUW", BerichttypeStatus.NIEUW))
+    op.data.voor_beslissing = lambda: setattr(op.data, "referentie", referentie(berichttype("NIEUW")))
+    await beslis(op.worker(), maak_slice(types=["NIEUW"]))
+    assert await op.codes() == [C.VERWERKT]
+
+
+async def test_who_is_not_up_to_date_at_the_last_moment_publishes_nothing(op: Opstelling) -> None:
+    op.data.voor_beslissing = lambda: setattr(op.data, "bij", False)
+    wacht = asyncio.create_task(beslis(op.worker(), maak_slice()))
+    await asyncio.wait([wacht], timeout=0.5)
+    assert not wacht.done()
+    assert await op.log() == []
+    op.data.voor_beslissing = lambda: setattr(op.data, "bij", True)
+    assert await wacht == [0]
+
+
+async def test_a_partition_that_is_not_ours_is_dropped(op: Opstelling) -> None:
+    assert await beslis(op.worker(), maak_slice(), partities=(0, 1), eigenaar=lambda partitie: partitie == 1) == [1]
+    assert await op.codes(0) == []
+    assert await op.codes(1) == [C.VERWERKT]
+
+
+async def test_a_partition_that_is_lost_while_waiting_is_dropped(op: Opstelling) -> None:
+    op.profiel.storing = Storing(weg=True)
+    van_ons = True
+    wacht = asyncio.create_task(beslis(op.worker(), maak_slice(), eigenaar=lambda _: van_ons))
+    await asyncio.wait([wacht], timeout=0.3)
+    van_ons = False
+    op.profiel.storing = Storing()
+    assert await wacht == []
+    assert await op.log() == []
+
+
+async def test_two_that_both_think_they_own_a_partition_decide_everything_once(op: Opstelling) -> None:
+    """In-flight handlers survive a revocation, so expect a zombie at every rebalance."""
+    slices = [
+        maak_slice(ids=[f"{n}-{i}" for i in range(4)], van=kader(run=UUID(int=n + 1), totaal=4)) for n in range(12)
+    ]
+    een, ander = op.worker(), op.worker()
+
+    async def doe(worker: Beslisser, volgorde: Sequence[Batch]) -> None:
+        for slice_ in volgorde:
+            assert await beslis(worker, slice_) == [0]
+
+    await asyncio.gather(doe(een, slices), doe(ander, slices[::-1]))
+    gezien = [(e.kader.proceskenmerk, nummer) for e in await op.uitkomsten() for nummer in e.nummers]
+    assert sorted(gezien) == sorted((s.kader.proceskenmerk, nummer) for s in slices for nummer in range(1, 5))
+    assert set(await op.codes()) == {C.VERWERKT}
+
+
+async def test_a_lost_answer_to_a_commit_is_looked_up_in_the_log(
+    op: Opstelling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echt, keer = EigenPartitie.schrijf, iter([True, False, False])
+
+    async def verliest_antwoord(self: EigenPartitie, records: Sequence[tuple[bytes, bytes]]) -> list[int]:
+        offsets = await echt(self, records)
+        if next(keer):
+            raise KafkaError("the answer was lost")
+        return offsets
+
+    monkeypatch.setattr(EigenPartitie, "schrijf", verliest_antwoord)
+    assert await beslis(op.worker(), maak_slice(ids=["a", "b"])) == [0]
+    assert await op.codes() == [C.VERWERKT, C.VERWERKT]
+
+
+async def test_every_partition_that_was_opened_is_closed_in_the_end(
+    op: Opstelling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot be opened must not leave another half open behind the back of the next attempt."""
+    open_: list[EigenPartitie] = []
+    struikel = iter([True])
+
+    class Geteld(EigenPartitie):
+        async def open(self, vanaf: int) -> list[Record]:
+            open_.append(self)
+            if self.partitie == 1 and next(struikel, False):
+                raise KafkaError("not now")
+            gelezen = await super().open(vanaf)
+            await asyncio.sleep(0.3 if self.partitie == 0 else 0)
+            return gelezen
+
+        async def close(self) -> None:
+            await super().close()
+            if self in open_:
+                open_.remove(self)
+
+    monkeypatch.setattr(beslissen, "EigenPartitie", Geteld)
+    worker = op.worker()
+    assert sorted(await beslis(worker, maak_slice(), partities=(0, 1))) == [0, 1]
+    await asyncio.sleep(0.5)
+    await worker.stop()
+    assert open_ == []
+    assert (await op.codes(0), await op.codes(1)) == ([C.VERWERKT], [C.VERWERKT])
+
+
+async def test_a_log_that_lost_what_clickhouse_saw_ends_the_worker(op: Opstelling) -> None:
+    op.getoond.tot[0] = 5
+    with pytest.raises(LogVerdwenen):
+        await beslis(op.worker(), maak_slice())
+
+
+async def test_an_unreadable_decision_is_no_decision(op: Opstelling) -> None:
+    eigen = EigenPartitie(op.instellingen, "validatie", 0)
+    await eigen.open(0)
+    await eigen.schrijf([(b"k", b"rommel")])
+    await eigen.close()
+    assert await beslis(op.worker(), maak_slice()) == [0]
+    records = await op.log()
+    assert CODEC.lees_uitkomst(records[1].waarde).codes == [C.VERWERKT]
+
+
+async def test_the_same_message_stored_twice_is_one_object(op: Opstelling) -> None:
+    """Leverancier, run and slice in its name, so that writing it again changes nothing."""
+    slice_ = maak_slice(ids=["a"])
+    await beslis(op.worker(), slice_)
+    await beslis(op.worker(), replace(slice_), partities=(0,), generatie=3)
+    objecten = [pad for pad in (op.instellingen.data / "opslag" / "berichten").rglob("*") if pad.is_file()]
+    assert len(objecten) == 1
+    assert str(RUN) in str(objecten[0])
