@@ -310,4 +310,6 @@ def _waarde(naam: str, waarde: Any) -> Any:
         return str(waarde)
     if naam.endswith("_op") and waarde is not None:
         return schrijf_tijd(waarde)
+    if naam == "afgerond":
+        return bool(waarde)  # an engine can answer with a number
     return waarde

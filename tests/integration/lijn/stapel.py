@@ -54,8 +54,8 @@ class Stapel:
 
     # -- the stack itself
 
-    def start(self) -> None:
-        """Returns when `endpoints.json` is there."""
+    def start(self, *, wacht: bool = True) -> None:
+        """Returns when `endpoints.json` is there, or at once."""
         assert self._up is None
         self.data.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -68,9 +68,11 @@ class Stapel:
                 stderr=log,
                 start_new_session=True,
             )
+        if not wacht:
+            return
         grens = time.monotonic() + KLAAR_S
         eigen = f'"up": {self._up.pid},'
-        while not (self._bestand.exists() and eigen in self._bestand.read_text()):
+        while not (self.endpoints.exists() and eigen in self.endpoints.read_text()):
             assert self._up.poll() is None, f"up ended by itself:\n{self.log.read_text()[-3000:]}"
             assert time.monotonic() < grens, f"up is not ready:\n{self.log.read_text()[-3000:]}"
             time.sleep(0.1)
@@ -81,13 +83,18 @@ class Stapel:
         return self.data / "up.log"
 
     @property
-    def _bestand(self) -> Path:
+    def endpoints(self) -> Path:
+        """The file that says where everything is."""
         return self.data / "endpoints.json"
+
+    def draait(self) -> bool:
+        """Whether `up` runs."""
+        return self._up is not None and self._up.poll() is None
 
     @property
     def adressen(self) -> dict[str, Any]:
         """`endpoints.json` as it is now."""
-        inhoud: dict[str, Any] = json.loads(self._bestand.read_text())
+        inhoud: dict[str, Any] = json.loads(self.endpoints.read_text())
         return inhoud
 
     @property
@@ -138,7 +145,7 @@ class Stapel:
 
     def ruim_op(self) -> None:
         """Ends everything that is ours, whatever state it is in."""
-        achter = self.alle_pids() if self._bestand.exists() else []
+        achter = self.alle_pids() if self.endpoints.exists() else []
         for los in self._los:
             if los.poll() is None:
                 los.send_signal(signal.SIGCONT)
@@ -207,6 +214,11 @@ class Stapel:
         )
         assert antwoord.status_code == 200, antwoord.text
         return [json.loads(regel) for regel in antwoord.text.splitlines()]
+
+    def open_runs(self) -> int:
+        """How many runs are on their way at this moment, as far as ClickHouse knows."""
+        [[aantal]] = self.sql("SELECT toInt32(count()) FROM onbeantwoord")
+        return int(aantal)
 
     def storing(self, *oins: str) -> None:
         """Lets the reference profile service fault for these leveranciers, and for no others."""

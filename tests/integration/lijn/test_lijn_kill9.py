@@ -40,12 +40,6 @@ def stroom(chaos: Stapel) -> Stroom:
     )
 
 
-def _open(stapel: Stapel) -> int:
-    """Runs that are on their way at this moment."""
-    [[aantal]] = stapel.sql("SELECT toInt32(count()) FROM onbeantwoord")
-    return int(aantal)
-
-
 def test_workers_killed_in_mid_stream_and_a_third_that_comes_in_lose_and_double_nothing(
     chaos: Stapel, stroom: Stroom
 ) -> None:
@@ -54,7 +48,7 @@ def test_workers_killed_in_mid_stream_and_a_third_that_comes_in_lose_and_double_
         stroom.wacht_op(15)
         for ronde in range(RONDES):
             slachtoffer = willekeur.choice(chaos.pids["workers"])
-            onderweg = _open(chaos)
+            onderweg = chaos.open_runs()
             os.kill(slachtoffer, signal.SIGKILL)
             print(f"round {ronde}: killed {slachtoffer} with {onderweg} runs on their way")
             if ronde == 0:

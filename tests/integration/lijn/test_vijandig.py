@@ -92,7 +92,7 @@ VIJANDIG: dict[str, tuple[Callable[[str], bytes], str, int, str]] = {
     "size bomb": (_groot, "xml", 413, "TeGroot"),
     "gzip bomb": (_gzipbom, "xml.gz", 413, "TeGroot"),
     "torn gzip": (lambda oin: gzip.compress(_batch(oin))[:-20], "xml.gz", 400, "GzipOnleesbaar"),
-    "gzip in gzip": (lambda oin: gzip.compress(gzip.compress(_batch(oin))), "xml.gz", 400, "GzipOnleesbaar"),
+    "gzip in gzip": (lambda oin: gzip.compress(gzip.compress(_batch(oin))), "xml.gz", 400, "GzipNietAangekondigd"),
     "gzip unannounced": (lambda oin: gzip.compress(_batch(oin)), "xml", 400, "GzipNietAangekondigd"),
     "torn XML": (lambda oin: _batch(oin)[:-30], "xml", 400, "XmlNietWelgevormd"),
     "unknown encoding": (
