@@ -237,9 +237,13 @@ class Beslisser:
         antwoorden: Antwoorden,
         volledig: bool,
     ) -> bool:
-        """Decides the slices of one partition and makes it durable; False when it must be tried again."""
+        """Decides the slices of one partition and makes it durable; False when some must be tried again.
+
+        A slice whose questions have no answer yet holds up no other: what is decided now is adopted at the next attempt.
+        """
         nu = self._klok()
         uitkomsten: list[Uitkomst] = []
+        later: list[Batch] = []
         try:
             for slice_ in taak.slices:
                 kader = slice_.kader
@@ -249,7 +253,8 @@ class Beslisser:
                 opgegeven: list[Stadium] = []
                 if not te_vragen(slice_, referentie, bekend) <= beantwoord.keys():
                     if volledig or not te_laat:  # complete, yet not for this reference data: ask again
-                        return False
+                        later.append(slice_)
+                        continue
                     opgegeven.append(Stadium.VALIDATE_GEBRUIKER)
                 besluit = partial(
                     beslis, slice_, referentie, bekend, beantwoord, nu, pseudoniem=self._sleutels.pseudoniem
@@ -280,7 +285,8 @@ class Beslisser:
                 metrics.ONTEIGEND.inc()
             await self.laat_los(partitie)
             return False
-        return True
+        taak.slices = later
+        return not later
 
     async def _schrijf(self, partitie: int, uitkomsten: Sequence[Uitkomst]) -> None:
         eigen = self._eigen[partitie]

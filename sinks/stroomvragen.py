@@ -20,6 +20,9 @@ from sinks.database import vertaal_fouten
 PER_VRAAG = 1000
 """Keys that one question carries: as a parameter they stay below the 128 KiB that ClickHouse takes in a form field."""
 
+RUNS_PER_VRAAG = 100
+"""Runs whose messages one answer holds: at most a hundred thousand rows."""
+
 Vraag = tuple[str, bytes, UUID]
 """A leverancier, the 16 bytes of a BerichtID, and the Proceskenmerk of the run that asks."""
 BekendeUitkomst = tuple[str, bytes, UUID, int, bool]
@@ -90,7 +93,7 @@ class Stroomvragen:
 
     def afgeronde_runs_zonder_resultaat(self, limit: int) -> list[Kader]:
         """Frames of runs of which every message is decided and that have no result yet, the oldest first."""
-        sql = f"""SELECT {KADER} FROM onbeantwoord WHERE besloten >= totaal
+        sql = f"""SELECT {KADER} FROM onbeantwoord WHERE besloten = totaal
                   ORDER BY aangeleverd_op, proceskenmerk LIMIT {{limit:UInt32}}"""
         return [Kader(*rij) for rij in self._rijen(sql, limit=limit)]
 
@@ -100,7 +103,7 @@ class Stroomvragen:
         Raises NietAfgerond when a message of one of them has no decision.
         """
         uitkomsten: dict[UUID, list[Sequence[Any]]] = {}
-        for deel in _stukken(kaders, PER_VRAAG):
+        for deel in _stukken(kaders, RUNS_PER_VRAAG):
             rijen = self._rijen(
                 """
                 SELECT proceskenmerk, nummer, bericht_id, berichttype, code, stadium,

@@ -91,7 +91,9 @@ class Filter:
         voorwaarden = []
         if self.afgerond is not None:
             voorwaarden.append("afgerond" if self.afgerond else "NOT afgerond")
-        if self.status in get_args(Status):
+        if self.status is not None:
+            if self.status not in get_args(Status):
+                raise ValueError(f"no status: {self.status}")
             voorwaarden.append(f"{self.status} > 0")
         return voorwaarden
 
@@ -127,9 +129,11 @@ class Vragen(Stroomvragen):
     ) -> tuple[list[Rij], str | None]:
         """Batches, or with `runs` their runs, in order of ontvangen_op, and the cursor of the next page (None: none).
 
-        A page holds at most `limit` of them; batches that come in meanwhile move none to another page. With
+        A page holds at most `limit` of them, 1 or more; batches that come in meanwhile move none to another page. With
         `berichten` each has its messages. Raises OngeldigeCursor.
         """
+        if limit is not None and limit < 1:
+            raise ValueError("a page holds at least one")
         filter_ = filter_ or Filter()
         run = "run" if filter_.runs else "toUInt64(0)"
         over_frame, over_batch = filter_.over(), filter_.over_batch()

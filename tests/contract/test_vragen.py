@@ -611,3 +611,10 @@ def test_exactly_24_hours_is_within_the_norm(t: Tafel) -> None:
     t.beslis(run, 1, op=T0 + 24 * UUR)
     t.beslis(run, 2, op=T0 + 24 * UUR + 1)
     assert [(rij["binnen_norm"], rij["overschreden"]) for rij in t.vragen.sla(T0 + 48 * UUR)] == [(0.5, 1)]
+
+
+def test_what_makes_no_sense_is_refused(t: Tafel) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        t.vragen.berichtverwerking(limit=0)
+    with pytest.raises(ValueError, match="no status"):
+        t.batches(status="afgerond")

@@ -109,4 +109,6 @@ def test_choosing_rows_keeps_their_bijlagen(batch: Batch, data: st.DataObject) -
         data.draw(st.lists(st.sampled_from(range(len(batch.berichten))), unique=True)) if len(batch.berichten) else []
     )
     alle = berichten(batch)
-    assert berichten(Batch(batch.kader, batch.berichten.kies(rijen))) == [alle[rij] for rij in rijen]
+    gekozen = batch.berichten.kies(rijen)
+    assert berichten(Batch(batch.kader, gekozen)) == [alle[rij] for rij in rijen]
+    assert gekozen.bijlage_rijen == sorted(gekozen.bijlage_rijen)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.globe import BATCH_NS, Rauw, maak_bericht, maak_kader, maak_xml
+from tests.globe import Rauw, maak_bericht, maak_xml
 from tests.integration.lijn.controle import controleer
 from tests.integration.lijn.logboek import lees
 from tests.integration.lijn.stapel import Stapel
@@ -116,12 +116,6 @@ VIJANDIG: dict[str, tuple[Callable[[str], bytes], str, int, str]] = {
     "unreadable BatchID": (lambda oin: _batch(oin, batch_id=f"batch-{BSN}"), "xml", 400, "BatchIDOnleesbaar"),
     "unreadable leverancier": (lambda _: _batch(f"{BSN}"), "xml", 400, "LeverancierOnleesbaar"),
     "no BatchInformatie": (lambda oin: _batch(oin, kader=""), "xml", 400, "BatchIDOnleesbaar"),
-    "two BatchInformatie": (
-        lambda oin: _batch(oin, kader=maak_kader(str(uuid4()), tijd(), oin) * 2),
-        "xml",
-        400,
-        "BatchIDOnleesbaar",
-    ),
     "JSON": (lambda _: json.dumps({"bsn": BSN}).encode(), "xml", 400, "XmlNietWelgevormd"),
     "a PDF": (lambda _: b"%PDF-1.7\n\x00\xff" * 100, "xml", 400, "XmlNietWelgevormd"),
     "nothing": (lambda _: b"", "xml", 400, "XmlNietWelgevormd"),

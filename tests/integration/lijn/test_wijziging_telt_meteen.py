@@ -88,7 +88,13 @@ def test_diensten_are_those_linked_when_the_message_was_decided(lijn: Stapel, oi
         {
             "diensten": [
                 {"oin": oin, "dienst_id": "Dienst B", "status": "Actief", "berichttypes": ["ANDER2"]},
-                {"oin": oin, "dienst_id": "dienst  c ", "status": "Actief", "berichttypes": ["GOED"]},
+                {
+                    "oin": oin,
+                    "dienst_id": "dienst  c ",
+                    "omschrijving": "Hoofdletters en spaties tellen",
+                    "status": "Actief",
+                    "berichttypes": ["GOED"],
+                },
                 {"oin": oin, "dienst_id": "Dienst A", "status": "Inactief", "berichttypes": []},
             ]
         }

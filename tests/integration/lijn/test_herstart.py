@@ -1,0 +1,131 @@
+"""The whole stack, or one part of it, ends while batches are on their way: it goes on where it was."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.lijn.controle import controleer
+from tests.integration.lijn.stapel import Stapel, leeft, wacht_tot
+from tests.integration.lijn.zending import (
+    ZAAD,
+    Stroom,
+    Zending,
+    lever_alle,
+    leverancier,
+    maak_gewone,
+    nieuwe_oin,
+    samen,
+)
+
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
+
+
+@pytest.fixture(scope="module")
+def stapel_van_ons(eigen: Callable[..., Stapel]) -> Stapel:
+    """A stack of its own, which the tests of this file stop and break one after another."""
+    return eigen(workers=2)
+
+
+@pytest.fixture
+def stapel(stapel_van_ons: Stapel) -> Iterator[Stapel]:
+    """That stack, running."""
+    if not stapel_van_ons.draait():
+        stapel_van_ons.start()
+    print(f"PROEF_ZAAD={ZAAD}")
+    yield stapel_van_ons
+
+
+@pytest.fixture
+def maak(stapel: Stapel) -> Callable[[], Zending]:
+    """Makes batches of leveranciers of the test's own."""
+    oins = [nieuwe_oin() for _ in range(2)]
+    stapel.laad(samen(*map(leverancier, oins)))
+    willekeur = Random(f"{ZAAD}/{oins[0]}")
+    return lambda: maak_gewone(willekeur.choice(oins), willekeur, hoogstens=60)
+
+
+def _adres(stapel: Stapel) -> Callable[[], str]:
+    return lambda: str(stapel.adressen["aanlevering"])
+
+
+def test_stopped_in_mid_stream_and_started_again_it_goes_on_and_finishes(
+    stapel: Stapel, maak: Callable[[], Zending]
+) -> None:
+    zendingen = [maak() for _ in range(60)]
+    lever_alle(stapel.adressen["aanlevering"], zendingen)
+    onderweg = stapel.open_runs()
+    pids = stapel.alle_pids()
+    assert stapel.stop() == 0
+    assert not stapel.endpoints.exists()
+    assert not [pid for pid in pids if leeft(pid)]
+    print(f"stopped with {onderweg} runs on their way")
+    stapel.start()
+    stapel.wacht(180)
+    controleer(stapel, zendingen)
+    assert onderweg > 0, "all was done before the stop: nothing was tried"
+
+
+def test_killed_whole_with_9_and_started_again_it_loses_and_doubles_nothing(
+    stapel: Stapel, maak: Callable[[], Zending]
+) -> None:
+    zendingen = [maak() for _ in range(60)]
+    lever_alle(stapel.adressen["aanlevering"], zendingen)
+    onderweg = stapel.open_runs()
+    pids = stapel.alle_pids()
+    stapel.kill()
+    wacht_tot(lambda: not any(map(leeft, pids)), 10, "the parts die with `up`")
+    print(f"killed with {onderweg} runs on their way")
+    stapel.start()
+    stapel.wacht(180)
+    controleer(stapel, zendingen)
+    assert onderweg > 0, "all was done before the kill: nothing was tried"
+
+
+def test_endpoints_are_gone_before_a_start_and_appear_when_all_is_ready(stapel: Stapel) -> None:
+    stapel.kill()
+    oud = stapel.endpoints.read_text()  # a kill -9 leaves them behind
+    stapel.start(wacht=False)
+    wacht_tot(lambda: not stapel.endpoints.exists(), 30, "the old endpoints.json goes")
+    wacht_tot(stapel.endpoints.exists, 180, "the new endpoints.json comes")
+    assert stapel.endpoints.read_text() != oud
+    for adres in stapel.adressen["metrics"]:
+        assert httpx.get(adres.replace("/metrics", "/readyz"), timeout=30, trust_env=False).status_code == 200
+
+
+def test_a_second_stack_on_the_same_folder_is_refused(stapel: Stapel) -> None:
+    voor = stapel.adressen
+    stapel.opdracht("up", code=1)
+    assert "already" in stapel.uitvoer[-1][1]
+    assert len(stapel.uitvoer[-1][1].strip().splitlines()) == 1
+    assert stapel.adressen == voor
+
+
+@pytest.mark.parametrize("deel", ["profielservice", "aanlevering", "clickhouse", "kafka"])
+def test_a_part_killed_with_9_comes_back_and_every_202_counts_once(
+    stapel: Stapel, maak: Callable[[], Zending], deel: str
+) -> None:
+    pauze = Random(f"{ZAAD}/{deel}")
+    with Stroom(_adres(stapel), maak) as stroom:
+        stroom.wacht_op(8)
+        time.sleep(pauze.uniform(0, 0.5))
+        oud = stapel.pids[deel]
+        os.kill(oud, signal.SIGKILL)
+        begin = time.monotonic()
+
+        def is_terug() -> bool:
+            nu: Any = stapel.pids[deel]
+            return nu is not None and nu != oud and leeft(nu)
+
+        wacht_tot(is_terug, 30, f"up starts {deel} again and its pid is true")
+        stroom.wacht_op(8)
+        print(f"{deel}: accepts again {time.monotonic() - begin:.1f} s after the kill")
+    stapel.wacht(240)
+    controleer(stapel, stroom.zendingen)
+    posten = sum(zending.pogingen for zending in stroom.zendingen)
+    print(f"{len(stroom.zendingen)} batches in {posten} posts")
