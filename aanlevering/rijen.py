@@ -33,6 +33,8 @@ def lees_gegevens(deel: Deel, batch_id: UUID | None) -> Gegevens:
     """The fields of a message that passed the schema. Raises Schemafout (Domain: A batch on the wire, 'Traps')."""
     if deel.guid("BatchID") != batch_id:
         raise Schemafout("BatchID: is niet die van de batch")
+    if deel.guid("BerichtID") == NUL_GUID:
+        raise Schemafout("BerichtID: de nul-GUID staat voor een BerichtID dat niet te lezen is")
     gebruiker = bsn.normaliseer(deel.een("GebruikerID"))
     if gebruiker is None:
         raise Schemafout("GebruikerID: is geen 8 of 9 cijfers")

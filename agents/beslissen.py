@@ -239,7 +239,7 @@ class Beslisser:
     ) -> bool:
         """Decides the slices of one partition and makes it durable; False when some must be tried again.
 
-        A slice whose questions have no answer yet holds up no other: what is decided now is adopted at the next attempt.
+        A slice whose questions have no answer yet holds up no other of this take.
         """
         nu = self._klok()
         uitkomsten: list[Uitkomst] = []

@@ -16,7 +16,7 @@ def back_off(wat: str, *fouten: type[BaseException]) -> AsyncRetrying:
 
     return AsyncRetrying(
         retry=retry_if_exception_type(fouten),
-        wait=wait_exponential_jitter(initial=0.2, max=10, jitter=0.5),
+        wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.5),
         before_sleep=meld,
         reraise=True,
     )

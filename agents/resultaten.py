@@ -26,7 +26,7 @@ from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
 
-_PER_KEER = 500
+_PER_KEER = 5000
 
 
 class _Toewijzing(ConsumerRebalanceListener):  # type: ignore[misc]

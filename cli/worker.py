@@ -8,6 +8,8 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
+from aiokafka.errors import ProducerFenced
+
 from agents import beslissen, splitsen
 from agents.beslissen import Beslisser
 from agents.resultaten import Resultaten
@@ -50,6 +52,7 @@ async def draai(instellingen: Instellingen) -> int:
     for signaal in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signaal, stop.set)
 
+    loop.set_exception_handler(_zonder_omheining)
     wacht_op = "starting"
     async with contextlib.AsyncExitStack() as stapel:
         runner, poort = await gezondheid.start(instellingen.metrics_host, instellingen.metrics_poort, lambda: wacht_op)
@@ -129,6 +132,12 @@ async def draai(instellingen: Instellingen) -> int:
             deel.taak.cancel()
         await asyncio.gather(*(deel.taak for deel in delen), return_exceptions=True)
     return code
+
+
+def _zonder_omheining(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A producer that was fenced leaves futures that nobody awaits: what it means is handled where it was used."""
+    if not isinstance(context.get("exception"), ProducerFenced):
+        loop.default_exception_handler(context)
 
 
 def _verlaat() -> None:

@@ -45,7 +45,7 @@ class Schrijver:
 
         async for poging in AsyncRetrying(
             retry=retry_if_exception_type(DatabaseWeg),
-            wait=wait_exponential_jitter(initial=0.2, max=10, jitter=0.5),
+            wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.5),
             before_sleep=_meld,
             reraise=True,
         ):

@@ -195,6 +195,8 @@ def test_bericht_id_is_a_guid() -> None:
         assert fout(BerichtID=slecht) == "BerichtID: heeft niet de voorgeschreven vorm"
         xml = maak_xml(berichten=[maak_bericht(BerichtID=slecht)])
         assert gelezen(xml).berichten.bericht_ids == NUL_GUID.bytes
+    nul = "BerichtID: de nul-GUID staat voor een BerichtID dat niet te lezen is"
+    assert fout(BerichtID=str(NUL_GUID)) == nul
     twee = Rauw(f"<BerichtID>{bericht_id(1)}</BerichtID><BerichtID>{bericht_id(2)}</BerichtID>")
     assert gelezen(maak_xml(berichten=[maak_bericht(BerichtID=twee)])).berichten.bericht_ids == NUL_GUID.bytes
 
