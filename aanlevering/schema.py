@@ -22,6 +22,10 @@ GOED: Final = "AAAA"
 FOUT: Final = "AB=="
 """Stands for what was not base64; as text where only elements belong, for whatever text stood there."""
 
+# The first schema of a process makes libxml2's built-in types, which two threads must not do at once. So it is made here,
+# where only one can be.
+etree.XMLSchema(etree.parse(XSD))
+
 _REGELS = {
     "SCHEMAV_CVC_PATTERN_VALID": "heeft niet de voorgeschreven vorm",
     "SCHEMAV_CVC_MINLENGTH_VALID": "is te kort of leeg",
