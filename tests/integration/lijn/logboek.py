@@ -12,8 +12,7 @@ from tests.integration.lijn.stapel import WORTEL
 
 _INDEX = json.loads((WORTEL / "avro" / "index.json").read_text())["schemas"]
 _SCHEMAS = {
-    regel["id"]: fastavro.parse_schema(json.loads((WORTEL / "avro" / regel["bestand"]).read_text()))
-    for regel in _INDEX
+    regel["id"]: fastavro.parse_schema(json.loads((WORTEL / "avro" / regel["bestand"]).read_text())) for regel in _INDEX
 }
 
 
@@ -67,14 +66,13 @@ def lees(kafka: str, topic: str, isolation: str = "read_committed") -> list[Reco
         while open_partities:
             record = lezer.poll(30)
             assert record is not None, f"{topic}: nothing comes"
-            if record.error() is not None:
-                assert record.error().code() == KafkaError._PARTITION_EOF, record.error()
+            if (fout := record.error()) is not None:
+                assert fout.code() == KafkaError._PARTITION_EOF, fout
                 open_partities.discard(record.partition())
                 continue
-            koppen = list(record.headers() or [])
-            records.append(
-                Record(topic, record.partition(), record.offset(), record.key(), koppen, record.value())
-            )
+            koppen: Any = record.headers() or []
+            plaats: tuple[Any, Any] = (record.partition(), record.offset())
+            records.append(Record(topic, *plaats, record.key(), koppen, record.value()))
         return records
     finally:
         lezer.close()

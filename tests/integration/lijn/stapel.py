@@ -229,9 +229,7 @@ class Stapel:
 def meting(pagina: str, naam: str) -> float:
     """The sum over all labels of one metric in a page of Prometheus."""
     return sum(
-        float(regel.rpartition(" ")[2])
-        for regel in pagina.splitlines()
-        if regel.startswith((f"{naam} ", f"{naam}{{"))
+        float(regel.rpartition(" ")[2]) for regel in pagina.splitlines() if regel.startswith((f"{naam} ", f"{naam}{{"))
     )
 
 

@@ -45,7 +45,7 @@ print(bedorven, end='')
 
 def test_batches_that_are_the_first_of_a_process_may_be_read_at_the_same_time() -> None:
     """libxml2 makes its schema types at their first use, and not safely between threads: when that goes wrong, every
-    later schema of the process fails, so that the door answers 500 to all until it is started again, or loops for ever."""
+    later schema of the process fails, so that the door answers 500 to all until it is started again, or loops."""
     gedaan = subprocess.run(
         [sys.executable, "-c", _TEGELIJK, str(PROCESSEN)],
         cwd=WORTEL,

@@ -7,11 +7,13 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.globe import Rauw, maak_bericht, maak_xml
 from tests.integration.lijn import zending
 from tests.integration.lijn.logboek import lees, topics
 from tests.integration.lijn.stapel import Stapel, haal
@@ -87,20 +89,20 @@ def _ga_fout(lijn: Stapel, map_: Path) -> None:
         "root.xml": f'<a b="{bsn}"><GebruikerID>{bsn}</GebruikerID></a>'.encode(),
         "entity.xml": f"<!DOCTYPE a [<!ENTITY x '{bsn}'>]><a>&x;</a>".encode(),
         "geen.xml": bsn.encode(),
-        "batchid.xml": zending.maak_xml(batch_id=bsn, leverancier=bsn),
+        "batchid.xml": maak_xml(batch_id=bsn, leverancier=bsn),
     }
     (map_ / "slecht").mkdir()
     for naam, inhoud in slecht.items():
         (map_ / "slecht" / naam).write_bytes(inhoud)
     assert len(lijn.vraag("aanleveren", map_ / "slecht", code=1)["geweigerd"]) == len(slecht)
     lijn.opdracht("aanleveren", map_ / "slecht", "--controleer", code=1)
-    fout = zending.maak_xml(
+    fout = maak_xml(
         leverancier=zending.nieuwe_oin(),
         berichten=[
-            zending.maak_bericht(1, GebruikerID=f"{bsn}0", Onderwerp=bsn * 8),
-            zending.maak_bericht(2, BerichtType=f"{bsn[1:]}", GebruikerID=bsn, Referentie=bsn),
-            zending.maak_bericht(3, BerichtID=bsn, PublicatieDatum=bsn, SoortGebruiker=bsn, BerichtType=bsn),
-            zending.maak_bericht(4, GebruikerID=zending.Rauw(f"<GebruikerID><x>{bsn}</x></GebruikerID>")),
+            maak_bericht(1, GebruikerID=f"{bsn}0", Onderwerp=bsn * 8),
+            maak_bericht(2, BerichtType=f"{bsn[1:]}", GebruikerID=bsn, Referentie=bsn),
+            maak_bericht(3, BerichtID=bsn, PublicatieDatum=bsn, SoortGebruiker=bsn, BerichtType=bsn),
+            maak_bericht(4, GebruikerID=Rauw(f"<GebruikerID><x>{bsn}</x></GebruikerID>")),
         ],
     )
     (map_ / "schema.xml").write_bytes(fout)
@@ -133,7 +135,7 @@ def _ga_fout(lijn: Stapel, map_: Path) -> None:
     oin = zending.nieuwe_oin()
     lijn.laad(zending.leverancier(oin))
     soort = zending.Soort("storing", TECHNISCH, lambda _: {"GebruikerID": ACTIEF[1]})
-    bericht = zending.maak_zending(oin, [soort], zending.Random(oin))
+    bericht = zending.maak_zending(oin, [soort], Random(oin))
     zending.lever_alle(lijn.adressen["aanlevering"], [bericht])
     lijn.wacht(120)
     lijn.storing()
@@ -195,9 +197,15 @@ def test_no_column_of_any_table_holds_a_bsn(bespeeld: Stapel) -> None:
 
 def test_the_engines_own_logs_hold_no_bsn(bespeeld: Stapel) -> None:
     tabellen = bespeeld.sql(
-        "SELECT name FROM system.tables WHERE database = 'system' AND name IN ('query_log', 'text_log', 'errors', 'processes')"
+        """SELECT name FROM system.tables
+           WHERE database = 'system' AND name IN ('query_log', 'text_log', 'errors', 'processes')"""
     )
-    kolommen = {"query_log": "query || exception", "text_log": "message", "errors": "last_error_message", "processes": "query"}
+    kolommen = {
+        "query_log": "query || exception",
+        "text_log": "message",
+        "errors": "last_error_message",
+        "processes": "query",
+    }
 
     def bronnen() -> Iterable[tuple[str, bytes]]:
         for [tabel] in tabellen:

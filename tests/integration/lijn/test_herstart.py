@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -33,12 +33,12 @@ def stapel_van_ons(eigen: Callable[..., Stapel]) -> Stapel:
 
 
 @pytest.fixture
-def stapel(stapel_van_ons: Stapel) -> Iterator[Stapel]:
+def stapel(stapel_van_ons: Stapel) -> Stapel:
     """That stack, running."""
     if not stapel_van_ons.draait():
         stapel_van_ons.start()
     print(f"PROEF_ZAAD={ZAAD}")
-    yield stapel_van_ons
+    return stapel_van_ons
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ DEADLINE_S = 25
 """Within which a worker must end after SIGTERM; it gives itself 15 s."""
 
 
-
 @pytest.fixture(scope="module")
 def chaos(eigen: Callable[..., Stapel]) -> Stapel:
     """A stack of its own, with two workers."""
@@ -40,6 +39,14 @@ def stroom(chaos: Stapel) -> Stroom:
     )
 
 
+def _wacht_op_vervanger(stapel: Stapel, slachtoffer: int) -> None:
+    def is_er() -> bool:
+        workers = stapel.pids["workers"]
+        return len(workers) == 2 and slachtoffer not in workers
+
+    wacht_tot(is_er, 30, "up starts the killed worker again, and its pids are true")
+
+
 def test_workers_killed_in_mid_stream_and_a_third_that_comes_in_lose_and_double_nothing(
     chaos: Stapel, stroom: Stroom
 ) -> None:
@@ -55,11 +62,7 @@ def test_workers_killed_in_mid_stream_and_a_third_that_comes_in_lose_and_double_
                 derde = chaos.extra_worker()
             stroom.wacht_op(1)
             time.sleep(willekeur.uniform(0.2, 4.0))
-            wacht_tot(
-                lambda oud=slachtoffer: len(w := chaos.pids["workers"]) == 2 and oud not in w,
-                30,
-                "up starts the killed worker again, and its pids are true",
-            )
+            _wacht_op_vervanger(chaos, slachtoffer)
         stroom.wacht_op(max(60 - len(stroom.zendingen), 20))
     assert derde.poll() is None
     assert len(stroom.zendingen) >= 60

@@ -1,4 +1,4 @@
-"""Hostile and broken input through the running stack: refused with code and reason, counted nowhere, and no obstacle."""
+"""Hostile and broken input through the running stack: refused with code and reason, counted nowhere, no obstacle."""
 
 import gzip
 import json
@@ -40,7 +40,12 @@ def _batch(oin: str, **anders: object) -> bytes:
     """A good batch of one message, but for what is given."""
     batch_id = str(uuid4())
     bericht = maak_bericht(BatchID=batch_id, BerichtID=str(uuid4()), BerichtType="GOED", GebruikerID=BSN)
-    velden: dict[str, object] = {"batch_id": batch_id, "aanmaakdatum": tijd(), "leverancier": oin, "berichten": [bericht]}
+    velden: dict[str, object] = {
+        "batch_id": batch_id,
+        "aanmaakdatum": tijd(),
+        "leverancier": oin,
+        "berichten": [bericht],
+    }
     return maak_xml(**(velden | anders))  # type: ignore[arg-type]
 
 
@@ -132,7 +137,9 @@ def oin(lijn: Stapel) -> str:
 
 
 def _totalen(lijn: Stapel) -> dict[str, list[int]]:
-    return {rij[0]: [int(rij[1]), int(rij[2])] for rij in lijn.sql("SELECT leverancier, batches, berichten FROM totalen")}
+    return {
+        rij[0]: [int(rij[1]), int(rij[2])] for rij in lijn.sql("SELECT leverancier, batches, berichten FROM totalen")
+    }
 
 
 def _gelezen_batches(lijn: Stapel) -> int:
@@ -265,8 +272,8 @@ def test_unknown_senders_and_those_who_may_not_deliver_are_accepted_and_answered
     lever_alle(lijn.adressen["aanlevering"], [*zendingen, mag])
     lijn.wacht(60)
     controleer(lijn, zendingen)
-    assert lijn.sql(
-        f"SELECT code, stadium, count() FROM berichten WHERE batch_id = '{mag.batch_id}' GROUP BY ALL"
-    ) == [["Verwerkt", "NA", 2]]
+    assert lijn.sql(f"SELECT code, stadium, count() FROM berichten WHERE batch_id = '{mag.batch_id}' GROUP BY ALL") == [
+        ["Verwerkt", "NA", 2]
+    ]
     [rij] = lijn.vraag("berichtverwerking", "--batch", mag.batch_id)
     assert (rij["leverancier"], rij["aangeleverd_door"]) == (oin, intermediair)

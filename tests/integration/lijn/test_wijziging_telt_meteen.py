@@ -114,13 +114,17 @@ def test_diensten_are_those_linked_when_the_message_was_decided(lijn: Stapel, oi
 
 def test_a_resend_after_a_fix_turns_red_into_green_and_counts_once(lijn: Stapel, oin: str) -> None:
     willekeur = Random(f"{ZAAD}/{oin}")
-    eerst = maak_zending(oin, [GOED, ONGELDIG, Soort("vast", BERICHTTYPE, lambda _: {"BerichtType": "NIETS"})], willekeur)
+    eerst = maak_zending(
+        oin, [GOED, ONGELDIG, Soort("vast", BERICHTTYPE, lambda _: {"BerichtType": "NIETS"})], willekeur
+    )
     _lever(lijn, eerst)
     lijn.wacht(60)
     [voor] = lijn.vraag("berichtverwerking", "--batch", eerst.batch_id)
     assert (voor["totaal"], voor["verwerkt"], voor["niet_verwerkt"], voor["afgerond"]) == (3, 1, 2, True)
 
-    opnieuw = replace(eerst, xml=eerst.xml.replace(b"x" * 51, b"Hersteld"), verwacht=[BESTAAT_AL, VERWERKT, BERICHTTYPE])
+    opnieuw = replace(
+        eerst, xml=eerst.xml.replace(b"x" * 51, b"Hersteld"), verwacht=[BESTAAT_AL, VERWERKT, BERICHTTYPE]
+    )
     assert opnieuw.xml != eerst.xml
     eerste_run = eerst.proceskenmerk
     _lever(lijn, opnieuw)

@@ -211,17 +211,14 @@ def maak_zending(
         berichten.append(maak_bericht(BatchID=str(batch), BerichtID=ids[0].upper(), BerichtType="GOED"))
         verwacht.append(BESTAAT_AL)
         ids.append(ids[0])
-    xml = maak_xml(
-        batch_id=str(batch), aanmaakdatum=aanmaak or tijd(hours=-1), leverancier=oin, berichten=berichten
-    )
+    xml = maak_xml(batch_id=str(batch), aanmaakdatum=aanmaak or tijd(hours=-1), leverancier=oin, berichten=berichten)
     return Zending(oin, door, batch, xml, verwacht, bericht_ids=ids)
 
 
 def maak_gewone(oin: str, willekeur: Random, hoogstens: int = 50, **velden: Any) -> Zending:
     """A batch of 1 to `hoogstens` messages, three in four of them good."""
     inhoud = [
-        GOED if willekeur.random() < 0.75 else willekeur.choice(SOORTEN)
-        for _ in range(willekeur.randint(1, hoogstens))
+        GOED if willekeur.random() < 0.75 else willekeur.choice(SOORTEN) for _ in range(willekeur.randint(1, hoogstens))
     ]
     return maak_zending(oin, inhoud, willekeur, **velden)
 
