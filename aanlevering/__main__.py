@@ -13,9 +13,8 @@ from aanlevering.deur import Grenzen
 from aanlevering.resultaten import Resultaten
 from aanlevering.server import maak_app, maak_runner
 from aanlevering.uitgever import Uitgever
-from avro.codec import Codec
-from avro.registry import RegistrySchemas
 from sinks.objecten import Objecten
+from streams.codec import maak_codec
 from streams.producer import maak_producer
 from streams.settings import Instellingen
 from streams.sleutels import SleutelFout, lees_sleutels
@@ -29,8 +28,7 @@ async def draai(instellingen: Instellingen, host: str, poort: int) -> None:
     stop = asyncio.Event()
     for signaal in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signaal, stop.set)
-    registry = instellingen.schema_registry
-    codec = Codec(RegistrySchemas(registry, instellingen.topic_prefix) if registry else None)
+    codec = maak_codec(instellingen)
     uitgever = Uitgever(
         functools.partial(maak_producer, instellingen), instellingen.topic("batch"), codec.schrijf_batch
     )

@@ -18,7 +18,7 @@ from aanlevering.schema import BATCH_NS, BERICHT_NS, FOUT, GOED, ONBEKEND, XSI_N
 from aanlevering.stroom import STUK_BYTES, als_utf8
 from aanlevering.weigering import Geweigerd, Weigercode, weiger
 from domain.batch import MAX_BERICHTEN, Batch, Berichten, Kader
-from domain.codes import lijkt_bsn
+from domain.codes import bevat_bsn
 
 Bewaar = Callable[[bytes, bytes], None]
 """Takes the SHA-256 and the bytes of a bijlage."""
@@ -291,4 +291,4 @@ class _Lezer:
 
 def _is_leverancier(tekst: str) -> bool:
     """Whether a BerichtLeverancierID can be read. What looks like a BSN cannot: it would be repeated everywhere."""
-    return 0 < len(tekst) <= MAX_LEVERANCIER and tekst.isprintable() and " " not in tekst and not lijkt_bsn(tekst)
+    return 0 < len(tekst) <= MAX_LEVERANCIER and tekst.isprintable() and " " not in tekst and not bevat_bsn(tekst)

@@ -48,6 +48,12 @@ def lees_gegevens(deel: Deel, batch_id: UUID | None) -> Gegevens:
     )
 
 
+def _geheel(tekst: str) -> int:
+    """An xs:int, which can begin with more zeros than Python reads as a number."""
+    kaal = tekst.strip(_WIT)
+    return int(kaal.lstrip("+-").lstrip("0") or "0") * (-1 if kaal.startswith("-") else 1)
+
+
 def _moment(deel: Deel, naam: str) -> int:
     """Milliseconds; 0 when the element is empty or absent."""
     tekst = deel.een(naam).strip(_WIT)
@@ -78,7 +84,7 @@ class Rijen:
                 kolommen.bijlage_rijen.append(len(self))
                 kolommen.bijlage_groottes.append(inhoud.grootte)
                 kolommen.bijlage_omschrijvingen.append(omschrijving)
-                kolommen.bijlage_volgordes.append(int(volgorde))
+                kolommen.bijlage_volgordes.append(_geheel(volgorde))
                 self._sha256.append(inhoud.sha256)
         berichttype = deel.een("BerichtType")
         kolommen.nummers.append(len(self) + 1)

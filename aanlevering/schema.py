@@ -22,8 +22,8 @@ GOED: Final = "AAAA"
 FOUT: Final = "AB=="
 """Stands for what was not base64; as text where only elements belong, for whatever text stood there."""
 
-# The first schema of a process makes libxml2's built-in types, which two threads must not do at once: so it is made here,
-# where there is only one.
+# The first schema of a process makes libxml2's built-in types, which two threads must not do at once: hence here, where
+# there is only one.
 etree.XMLSchema(etree.parse(XSD))
 
 _REGELS = {

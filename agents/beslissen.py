@@ -33,7 +33,7 @@ from sinks.vragen import Vragen
 from streams import metrics
 from streams.app import Event, Stream, is_actueel, ruwe_topic
 from streams.dlq import Terzijde
-from streams.fence import EigenPartitie, Onteigend
+from streams.fence import EigenPartitie, Ingetrokken, Onteigend
 from streams.lezer import Lezer
 from streams.referentie import ReferentieVolger
 from streams.settings import Instellingen
@@ -110,6 +110,8 @@ class Beslisser:
             for partitie in [p for p in open_taken if not is_eigenaar(p)]:
                 await self.laat_los(partitie)
                 del open_taken[partitie]
+            if not open_taken:
+                return
             begin = time.perf_counter()
             klaar = await self._ronde(open_taken, antwoorden)
             if klaar:
@@ -266,20 +268,17 @@ class Beslisser:
                     )
                 except OpslagWeg:
                     if not te_laat:
-                        raise
+                        log.warning("the message store is away, trying again")
+                        later.append(slice_)
+                        continue
                     uitkomst = besluit(opgegeven=[*opgegeven, Stadium.STORE_MESSAGE])
                 if len(uitkomst):
                     uitkomsten.append(uitkomst)
                 else:
                     metrics.SLICES_OVERGENOMEN.inc()
-            if not self._volger.bij:  # nobody waits for us to apply a change any more: what we hold may be old
-                return False
             if uitkomsten:
                 await self._schrijf(partitie, uitkomsten)
-        except OpslagWeg:
-            log.warning("the message store is away, trying again")
-            return False
-        except (Onteigend, *KAFKA_WEG) as fout:
+        except (Onteigend, Ingetrokken, *KAFKA_WEG) as fout:
             log.warning("validatie[%d] could not be written (%s), opening it anew", partitie, type(fout).__name__)
             if isinstance(fout, Onteigend):
                 metrics.ONTEIGEND.inc()
@@ -291,7 +290,12 @@ class Beslisser:
     async def _schrijf(self, partitie: int, uitkomsten: Sequence[Uitkomst]) -> None:
         eigen = self._eigen[partitie]
         offsets = await eigen.partitie.schrijf(
-            [(str(uitkomst.kader.batch_id).encode(), self._codec.schrijf_uitkomst(uitkomst)) for uitkomst in uitkomsten]
+            [
+                (str(uitkomst.kader.batch_id).encode(), self._codec.schrijf_uitkomst(uitkomst))
+                for uitkomst in uitkomsten
+            ],
+            # Once nobody waits for us to apply a change, what we hold may be old.
+            mag=lambda: self._volger.bij,
         )
         for offset, uitkomst in zip(offsets, uitkomsten, strict=True):
             eigen.geheugen.onthoud(offset, uitkomst)
@@ -335,7 +339,7 @@ def registreer(
             await lezer.bevestig(per_partitie[partitie])
 
     async def beslissen(stream: Stream) -> None:
-        lezer = Lezer(app, instellingen.topic("bericht"))
+        lezer = Lezer(app, instellingen, "bericht")
         async with lezer.bewaakt():
             async for events in stream.noack_take(instellingen.slices_per_keer, within=instellingen.wachttijd_slices_s):
                 await doe(lezer, await lezer.neem(events))

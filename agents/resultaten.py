@@ -19,6 +19,7 @@ from domain.batch import Kader
 from domain.batch import partitie as partitie_van
 from domain.resultaat import Resultaat
 from sinks.database import DatabaseWeg
+from sinks.stroomvragen import NietAfgerond
 from sinks.vragen import Vragen
 from streams import metrics
 from streams.fence import EigenPartitie, Onteigend
@@ -27,6 +28,8 @@ from streams.settings import Instellingen
 log = logging.getLogger(__name__)
 
 _PER_KEER = 5000
+_PER_TRANSACTIE = 50
+"""Results that go in one transaction: some seconds' work at most."""
 
 
 class _Toewijzing(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -34,8 +37,8 @@ class _Toewijzing(ConsumerRebalanceListener):  # type: ignore[misc]
         self._sweep = sweep
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        # The loop closes what is lost: to close a producer under a write that goes on would leave that write hanging.
         self._sweep.toegewezen = set()
-        await self._sweep.laat_los()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._sweep.toegewezen = {tp.partition for tp in assigned}
@@ -96,6 +99,8 @@ class Resultaten:
             await partitie.partitie.close()
 
     async def _sweep(self) -> None:
+        for partitie in self._eigen.keys() - self.toegewezen:
+            await self._eigen.pop(partitie).partitie.close()
         if not self.toegewezen:
             return
         # In this order: own, then forget what ClickHouse shows, then ask it which runs lack a result.
@@ -111,14 +116,25 @@ class Resultaten:
             if partitie in self._eigen and kader.proceskenmerk not in self._eigen[partitie].bekend:
                 per_partitie.setdefault(partitie, []).append(kader)
         for partitie, kaders in per_partitie.items():
-            resultaten = await asyncio.to_thread(self._vragen.resultaten_van, kaders)
-            if partitie in self._eigen:
-                await self._schrijf(self._eigen[partitie], resultaten)
+            for begin in range(0, len(kaders), _PER_TRANSACTIE):
+                resultaten = await self._resultaten(kaders[begin : begin + _PER_TRANSACTIE])
+                if resultaten:
+                    await self._schrijf(self._eigen[partitie], resultaten)
         if per_partitie:
             self._te_vergeten = True
         elif self._te_vergeten:
             await asyncio.to_thread(self._vragen.vergeet_beantwoorde_runs)
             self._te_vergeten = False
+
+    async def _resultaten(self, kaders: list[Kader]) -> list[Resultaat]:
+        """The results of these runs; one whose rows are not all there waits for a later sweep and holds up no other."""
+        resultaten = []
+        for kader in kaders:
+            try:
+                resultaten.append(await asyncio.to_thread(self._vragen.uitkomsten_van, kader))
+            except NietAfgerond as fout:
+                log.warning("no result yet: %s", fout)
+        return resultaten
 
     async def _open(self, partitie: int, zichtbaar_tot: int) -> Eigen:
         eigen = Eigen(EigenPartitie(self._instellingen, "resultaat", partitie))

@@ -59,7 +59,7 @@ def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser) -
     """Adds the agent to the app."""
 
     async def splitsen(stream: Stream) -> None:
-        lezer = Lezer(app, instellingen.topic("batch"))
+        lezer = Lezer(app, instellingen, "batch")
         async with lezer.bewaakt():
             async for events in stream.noack_take(_PER_KEER, within=0.05):
                 for event in await lezer.neem(events):

@@ -4,11 +4,16 @@ It is written before the decision, and nobody can see it until a decision that w
 a keyed digest of its content, so that a zombie that decided otherwise writes beside it, never over it.
 """
 
+import asyncio
+
 from avro.codec import Codec
 from domain.batch import Batch
 from domain.beslissing import Uitkomst
-from sinks.objecten import Objecten
+from sinks.objecten import Objecten, OpslagWeg
 from streams.sleutels import Sleutels
+
+_HOOGSTENS_S = 20.0
+"""Reference data stands still while an object is written: a store that hangs must not hold up who changes it."""
 
 
 async def plaats(
@@ -22,5 +27,9 @@ async def plaats(
     inhoud = codec.schrijf_batch(Batch(slice_.kader, slice_.berichten.kies(rijen)), "bericht")
     kader = slice_.kader
     naam = f"berichten/{kader.leverancier}/{kader.proceskenmerk}/{partitie}-{sleutels.kenmerk(inhoud)}"
-    await objecten.bewaar(naam, inhoud)
+    try:
+        async with asyncio.timeout(_HOOGSTENS_S):
+            await objecten.bewaar(naam, inhoud)
+    except TimeoutError as fout:
+        raise OpslagWeg("the store did not answer in time") from fout
     return naam

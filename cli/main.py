@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aanlevering import client as aanlever_client
@@ -25,6 +26,7 @@ from cli.opties import (
     instellingen,
     vragen,
 )
+from domain.oin import is_oin
 from sinks.database import DatabaseWeg, maak_client
 from sinks.migreer import MigratieGeweigerd, TabellenOntbreken, migreer
 from sinks.vragen import Dubbelzinnig
@@ -136,6 +138,8 @@ def aanleveren(
     json: Json = False,
 ) -> None:
     """Deliver batches, with a progress bar. Exit code 1 when any was refused."""
+    if oin is not None and not is_oin(oin):
+        raise typer.BadParameter("not an OIN: 20 positions that start with a known prefix", param_hint="--oin")
     bestanden = aanlever_client.bestanden(paden)
     if controleer:
         _controleer(bestanden, json_=json)
@@ -270,6 +274,12 @@ def main() -> None:
         sys.exit(1)
     except Mislukt:
         sys.exit(1)
+    except ValidationError as fout:
+        namen = ", ".join(
+            f"BERICHTENSTROOM_{'_'.join(map(str, een['loc'])).upper()}: {een['msg']}" for een in fout.errors()
+        )
+        vertoon.fout.print(f"berichtenstroom: wrong setting: {namen}", style="red", highlight=False, markup=False)
+        sys.exit(2)
     except BEKENDE_FOUTEN as fout:
         vertoon.fout.print(f"berichtenstroom: {fout}", style="red", highlight=False, markup=False, soft_wrap=True)
         if isinstance(fout, (DatabaseWeg, KafkaWeg, aanlever_client.NietAangeleverd)):

@@ -54,6 +54,11 @@ def lijkt_bsn(tekst: str) -> bool:
     return _LIJKT_BSN.fullmatch(tekst) is not None
 
 
+def bevat_bsn(tekst: str) -> bool:
+    """Whether a BSN may hide in a text: 8 to 12 digits in a row, separators aside. An OIN has more."""
+    return re.search(r"(?<!\d)\d{8,12}(?!\d)", re.sub(r"[\W_]", "", tekst)) is not None
+
+
 def toonbaar_berichttype(tekst: str) -> str:
     """The berichttype as results, tables and logs may repeat it: ONBEKEND when it is empty or looks like a BSN."""
     return ONBEKEND if not tekst or lijkt_bsn(tekst) else tekst

@@ -22,9 +22,8 @@ def _meld(staat: RetryCallState) -> None:
 class Schrijver:
     """Every method returns when ClickHouse has confirmed; only an error that no retry can mend leaves it."""
 
-    def __init__(self, client: Client, instellingen_quorum: int = 0) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._settings = {"async_insert": 0} | ({"insert_quorum": instellingen_quorum} if instellingen_quorum else {})
 
     async def schrijf_tabel(self, rijen: Rijen) -> None:
         """All rows in one insert; repeating it adds nothing that anybody sees."""
@@ -40,7 +39,7 @@ class Schrijver:
         def insert() -> None:
             with vertaal_fouten():
                 self._client.insert(
-                    tabel, data, column_names=kolommen, column_oriented=column_oriented, settings=self._settings
+                    tabel, data, column_names=kolommen, column_oriented=column_oriented, settings={"async_insert": 0}
                 )
 
         async for poging in AsyncRetrying(

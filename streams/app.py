@@ -18,7 +18,7 @@ Event = faust.EventT[bytes]
 Stream = Any
 """What an agent reads; Faust's types do not know `noack_take`."""
 
-_BUFFER_RECORDS = 64
+_BUFFER_RECORDS = 32
 """Slices that wait in memory for the agent, at most."""
 _BUFFER_BATCHES = 4
 """The same for batches, which can be 16 MB each."""

@@ -31,10 +31,9 @@ class Terzijde:
 
     async def zet(self, topic: str, partitie: int, offset: int, reden: str) -> None:
         """Returns when the entry is durable. Raises TeVeelOnleesbaar."""
-        self._op_rij += 1
-        if self._op_rij > self._max:
+        if self._op_rij >= self._max:
             raise TeVeelOnleesbaar(
-                f"{self._op_rij} unreadable records in a row, the last at {topic}[{partitie}]@{offset}: {reden}. "
+                f"{self._op_rij + 1} unreadable records in a row, the last at {topic}[{partitie}]@{offset}: {reden}. "
                 "Check that this version knows the schemas of what was written; "
                 "BERICHTENSTROOM_DLQ_MAX_OP_RIJ sets the limit."
             )
@@ -47,3 +46,4 @@ class Terzijde:
             "gezien_op": time.time_ns() // 1_000_000,
         }
         await self._producer.send_and_wait(self._topic, self._codec.schrijf("dlq", waarde))
+        self._op_rij += 1

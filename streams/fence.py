@@ -7,7 +7,7 @@ read (committed) after that is all that was ever decided, and nobody else adds t
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -25,6 +25,10 @@ TRANSACTIE_MS = 30_000
 
 class Onteigend(Exception):
     """Another process opened this partition: what was not committed will never be."""
+
+
+class Ingetrokken(Exception):
+    """The writer withdrew what it was about to commit."""
 
 
 class LogVerdwenen(Exception):
@@ -64,12 +68,19 @@ class EigenPartitie:
         await self._producer.start()
         return await lees_tot_eind(self._instellingen, self._topic, self.partitie, vanaf)
 
-    async def schrijf(self, records: Sequence[tuple[bytes, bytes]]) -> list[int]:
+    async def schrijf(
+        self, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool] = lambda: True
+    ) -> list[int]:
         """Writes (key, value) records in one transaction and returns their offsets: all are committed, or none.
 
-        Raises Onteigend when another owner came. After this or any other error close the partition: whether the
-        records are committed, only opening it anew tells.
+        `mag` is asked at the last moment before the commit. Raises Ingetrokken when it says no, Onteigend when another
+        owner came, TimeoutError. After these or any other error close the partition: whether the records are
+        committed, only opening it anew tells.
         """
+        async with asyncio.timeout(TRANSACTIE_MS / 1000):
+            return await self._schrijf(records, mag)
+
+    async def _schrijf(self, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool]) -> list[int]:
         try:
             await self._producer.begin_transaction()
             beloften = [
@@ -81,7 +92,11 @@ class EigenPartitie:
             for uitslag in geschreven:
                 if isinstance(uitslag, BaseException):
                     raise uitslag
+                if uitslag.offset < 0:  # the broker took it for a repeat: where it stands, only reading tells
+                    raise KafkaError(f"{self._topic}[{self.partitie}] does not tell where a record stands")
                 offsets.append(uitslag.offset)
+            if not mag():
+                raise Ingetrokken
             await self._producer.commit_transaction()
         except ProducerFenced as fout:
             raise Onteigend(f"{self._topic}[{self.partitie}] has a newer owner") from fout
@@ -112,6 +127,20 @@ class _Lezer:
         self, soort: type[BaseException] | None, fout: BaseException | None, spoor: TracebackType | None
     ) -> None:
         await self.consumer.stop()
+
+
+async def eerste_vanaf(instellingen: Instellingen, topic: str, partitie: int, vanaf: int) -> int:
+    """The offset of the first record that the log has from `vanaf` on; the end of the log when there is none."""
+    tp = TopicPartition(topic, partitie)
+    async with _Lezer(instellingen) as lezer:
+        lezer.consumer.assign([tp])
+        begin = (await lezer.consumer.beginning_offsets([tp]))[tp]
+        eind = (await lezer.consumer.end_offsets([tp]))[tp]
+        lezer.consumer.seek(tp, max(vanaf, begin))
+        while await lezer.consumer.position(tp) < eind:
+            for record in (await lezer.consumer.getmany(tp, timeout_ms=200, max_records=1)).get(tp, []):
+                return int(record.offset)
+        return int(eind)
 
 
 async def lees_tot_eind(instellingen: Instellingen, topic: str, partitie: int, vanaf: int) -> list[Record]:

@@ -11,6 +11,8 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
 from streams.app import Event, is_actueel
+from streams.fence import eerste_vanaf
+from streams.settings import Instellingen
 from streams.volgorde import Oordeel, Volgorde
 
 log = logging.getLogger(__name__)
@@ -24,10 +26,12 @@ _STIL = 5
 class Lezer:
     """For one agent on one topic; use it within `bewaakt`."""
 
-    def __init__(self, app: faust.App, topic: str) -> None:
+    def __init__(self, app: faust.App, instellingen: Instellingen, onderwerp: str) -> None:
         self._app = app
-        self._topic = topic
+        self._instellingen = instellingen
+        self._topic = instellingen.topic(onderwerp)
         self._generatie: object = None
+        self._begint = asyncio.Lock()
         self._volgorde = Volgorde({})
         self._onbevestigd: dict[TP, int] = {}
         """The offset of the last record taken, for partitions with records that the agent has not finished."""
@@ -56,6 +60,8 @@ class Lezer:
             if bericht.generation_id != self._generatie or not is_actueel(self._app, event):
                 continue
             oordeel = self._volgorde.beoordeel((bericht.topic, bericht.partition), bericht.offset)
+            if oordeel is Oordeel.TWIJFEL:
+                oordeel = await self._zoek_uit(bericht.tp, bericht.offset)
             if oordeel is Oordeel.NEEM:
                 self._onbevestigd[bericht.tp] = bericht.offset
                 genomen.append(event)
@@ -80,9 +86,12 @@ class Lezer:
 
     async def _begin(self) -> None:
         """Takes the places where our partitions go on from Kafka, once for each assignment."""
-        generatie = self._app.consumer_generation_id
-        if generatie == self._generatie:
-            return
+        async with self._begint:
+            generatie = self._app.consumer_generation_id
+            if generatie != self._generatie:
+                await self._begin_bij(generatie)
+
+    async def _begin_bij(self, generatie: object) -> None:
         tps = [tp for tp in self._consumer.assignment() if tp.topic == self._topic]
         begin = await self._consumer.earliest_offsets(*tps)
         thread, plaatsen = self._consumer._thread, {}
@@ -90,6 +99,15 @@ class Lezer:
             vastgelegd = await thread.call_thread(thread._ensure_consumer().committed, tp)
             plaatsen[tp.topic, tp.partition] = max(vastgelegd or 0, begin[tp])
         self._volgorde, self._onbevestigd, self._generatie = Volgorde(plaatsen), {}, generatie
+
+    async def _zoek_uit(self, tp: TP, offset: int) -> Oordeel:
+        """Whether the log itself has nothing before this record, as another consumer sees it."""
+        plaats = self._volgorde.begint_bij((tp.topic, tp.partition))
+        if await eerste_vanaf(self._instellingen, tp.topic, tp.partition, plaats) < offset:
+            return Oordeel.GA_TERUG
+        log.warning("%s[%d] has no records from %d to %d", tp.topic, tp.partition, plaats, offset - 1)
+        self._volgorde.neem_over((tp.topic, tp.partition), offset)
+        return Oordeel.NEEM
 
     async def _ga_terug(self, tp: TP) -> None:
         plaats = self._volgorde.begint_bij((tp.topic, tp.partition))

@@ -56,7 +56,7 @@ class Instellingen(BaseSettings):
     geduld_s: float = Field(
         20 * 3600, description="Seconds after delivery at which waiting for an outage ends in TechnischProbleem."
     )
-    slices_per_keer: int = Field(64, description="Slices that one transaction may decide.")
+    slices_per_keer: int = Field(32, description="Slices that one transaction may decide.")
     wachttijd_slices_s: float = Field(0.1, description="Seconds to gather them.")
     onverwerkt_max: int = Field(
         500_000, description="Decisions a worker remembers before it waits for ClickHouse to show them; bounds memory."

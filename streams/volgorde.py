@@ -12,8 +12,8 @@ Partitie = tuple[str, int]
 """Topic and partition."""
 
 POGINGEN = 5
-"""How often a hole is read again before it counts as one of the log itself: a foreign producer's transaction marker, or
-what retention took."""
+"""How often a hole is read again before one looks whether the log itself has it: a foreign producer's transaction
+marker, or what retention took."""
 
 
 class Oordeel(Enum):
@@ -25,6 +25,8 @@ class Oordeel(Enum):
     """It was taken already, or it comes again after a hole that is being read."""
     GA_TERUG = auto()
     """Records are missing before it: read again from the place where they begin."""
+    TWIJFEL = auto()
+    """They are missing after so many readings that the log itself may lack them: look, then say `neem_over`."""
 
 
 @dataclass(slots=True)
@@ -63,11 +65,15 @@ class Volgorde:
         pogingen = self._pogingen.get(partitie, 0)
         if offset > volgende and gat_tot is not None and offset > gat_tot:
             return Oordeel.LAAT
-        if offset > volgende and pogingen < POGINGEN:
+        if offset > volgende:
             self._gat_tot[partitie] = offset
-            self._pogingen[partitie] = pogingen + 1
-            return Oordeel.GA_TERUG
+            self._pogingen[partitie] = (pogingen + 1) % (POGINGEN + 1)
+            return Oordeel.GA_TERUG if pogingen < POGINGEN else Oordeel.TWIJFEL
+        self.neem_over(partitie, offset)
+        return Oordeel.NEEM
+
+    def neem_over(self, partitie: Partitie, offset: int) -> None:
+        """The record at this offset is taken, and none is missing before it."""
         self._volgende[partitie] = offset + 1
         self._gat_tot.pop(partitie, None)
         self._pogingen.pop(partitie, None)
-        return Oordeel.NEEM

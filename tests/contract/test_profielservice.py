@@ -30,7 +30,6 @@ from profielservice.client import (
     SoapProfielservice,
 )
 from profielservice.gebruikers import Gebruiker, Storing
-from profielservice.geduld import Geduld
 from profielservice.geheugen import GeheugenProfielservice
 
 OIN, ANDERE = "00000099000000001000", "00000099000000002000"
@@ -190,23 +189,6 @@ async def test_a_service_that_is_away_is_away_and_comes_back(opstelling: Opstell
     assert not any(bsn in "".join(traceback.format_exception(fout.value)) for bsn in bsns)
     await opstelling.stoor(Storing())
     assert await opstelling.dienst.mag_versturen(OIN, "AANSLAG", bsns) == dict.fromkeys(bsns, True)
-
-
-async def test_a_patient_question_is_answered_after_an_outage(opstelling: Opstelling) -> None:
-    bsns = nieuwe_bsns(1)
-    await opstelling.laad([Gebruiker(bsn=bsn, actief=True, abonnementen="*") for bsn in bsns])
-    await opstelling.stoor(Storing(weg=True))
-    pauzes = 0
-
-    async def slaap(_seconden: float) -> None:
-        nonlocal pauzes
-        pauzes += 1
-        if pauzes == 3:
-            await opstelling.stoor(Storing())
-
-    geduld = Geduld(opstelling.dienst, slaap=slaap)
-    assert await geduld.vraag(OIN, "AANSLAG", bsns) == dict.fromkeys(bsns, True)
-    assert pauzes == 3
 
 
 async def test_a_remembered_answer_outlives_an_outage(opstelling: Opstelling) -> None:

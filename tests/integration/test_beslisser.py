@@ -423,8 +423,10 @@ async def test_a_lost_answer_to_a_commit_is_looked_up_in_the_log(
 ) -> None:
     echt, keer = EigenPartitie.schrijf, iter([True, False, False])
 
-    async def verliest_antwoord(self: EigenPartitie, records: Sequence[tuple[bytes, bytes]]) -> list[int]:
-        offsets = await echt(self, records)
+    async def verliest_antwoord(
+        self: EigenPartitie, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool]
+    ) -> list[int]:
+        offsets = await echt(self, records, mag)
         if next(keer):
             raise KafkaError("the answer was lost")
         return offsets

@@ -403,7 +403,7 @@ def test_wrong_usage_ends_with_2(lijn: Stapel, woorden: tuple[str, ...]) -> None
         ("resultaat", "00000000-0000-4000-8000-000000000000", "--json"),
         ("laad", "/bestaat/niet.json", "--json"),
         ("aanleveren", "/bestaat/niet.xml", "--json"),
-        ("aanleveren", "/work/bestaat-niet", "--oin", "00000099000000001000"),
+        ("aanleveren", "bestaat-niet", "--oin", "00000099000000001000"),
     ],
     ids=" ".join,
 )

@@ -16,7 +16,6 @@ from tests.integration.lijn.zending import (
     ZAAD,
     Stroom,
     Zending,
-    lever_alle,
     leverancier,
     maak_gewone,
     nieuwe_oin,
@@ -54,48 +53,47 @@ def _adres(stapel: Stapel) -> Callable[[], str]:
     return lambda: str(stapel.adressen["aanlevering"])
 
 
+def _breng_op_weg(stapel: Stapel, stroom: Stroom) -> None:
+    """Sees to it that batches are on their way when this returns: the workers sleep since before the last were taken."""
+    stroom.wacht_op(20)
+    for worker in stapel.pids["workers"]:
+        os.kill(worker, signal.SIGSTOP)
+    stroom.wacht_op(5)
+
+
 def test_stopped_in_mid_stream_and_started_again_it_goes_on_and_finishes(
     stapel: Stapel, maak: Callable[[], Zending]
 ) -> None:
-    zendingen = [maak() for _ in range(60)]
-    lever_alle(stapel.adressen["aanlevering"], zendingen)
-    onderweg = stapel.open_runs()
-    pids = stapel.alle_pids()
-    assert stapel.stop() == 0
-    assert not stapel.endpoints.exists()
-    assert not [pid for pid in pids if leeft(pid)]
-    print(f"stopped with {onderweg} runs on their way")
-    stapel.start()
+    with Stroom(_adres(stapel), maak, per_s=20) as stroom:
+        _breng_op_weg(stapel, stroom)
+        pids = stapel.alle_pids()
+        assert stapel.stop() == 0
+        assert not stapel.endpoints.exists()
+        assert not [pid for pid in pids if leeft(pid)]
+        stapel.start()
+        stroom.wacht_op(5)
     stapel.wacht(180)
-    controleer(stapel, zendingen)
-    assert onderweg > 0, "all was done before the stop: nothing was tried"
+    controleer(stapel, stroom.zendingen)
 
 
 def test_killed_whole_with_9_and_started_again_it_loses_and_doubles_nothing(
     stapel: Stapel, maak: Callable[[], Zending]
 ) -> None:
-    zendingen = [maak() for _ in range(60)]
-    lever_alle(stapel.adressen["aanlevering"], zendingen)
-    onderweg = stapel.open_runs()
-    pids = stapel.alle_pids()
-    stapel.kill()
-    wacht_tot(lambda: not any(map(leeft, pids)), 10, "the parts die with `up`")
-    print(f"killed with {onderweg} runs on their way")
-    stapel.start()
+    with Stroom(_adres(stapel), maak, per_s=20) as stroom:
+        _breng_op_weg(stapel, stroom)
+        pids = stapel.alle_pids()
+        stapel.kill()
+        wacht_tot(lambda: not any(map(leeft, pids)), 10, "the parts die with `up`")
+        oud = stapel.endpoints.read_text()  # a kill -9 leaves it behind
+        stapel.start(wacht=False)
+        wacht_tot(lambda: not stapel.endpoints.exists(), 30, "the old endpoints.json goes before the start")
+        wacht_tot(stapel.endpoints.exists, 180, "the new endpoints.json comes")
+        for adres in stapel.adressen["metrics"]:
+            assert httpx.get(adres.replace("/metrics", "/readyz"), timeout=30, trust_env=False).status_code == 200
+        assert stapel.endpoints.read_text() != oud
+        stroom.wacht_op(5)
     stapel.wacht(180)
-    controleer(stapel, zendingen)
-    assert onderweg > 0, "all was done before the kill: nothing was tried"
-
-
-def test_endpoints_are_gone_before_a_start_and_appear_when_all_is_ready(stapel: Stapel) -> None:
-    stapel.kill()
-    oud = stapel.endpoints.read_text()  # a kill -9 leaves them behind
-    stapel.start(wacht=False)
-    wacht_tot(lambda: not stapel.endpoints.exists(), 30, "the old endpoints.json goes")
-    wacht_tot(stapel.endpoints.exists, 180, "the new endpoints.json comes")
-    assert stapel.endpoints.read_text() != oud
-    for adres in stapel.adressen["metrics"]:
-        assert httpx.get(adres.replace("/metrics", "/readyz"), timeout=30, trust_env=False).status_code == 200
+    controleer(stapel, stroom.zendingen)
 
 
 def test_a_second_stack_on_the_same_folder_is_refused(stapel: Stapel) -> None:
