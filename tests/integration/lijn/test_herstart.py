@@ -54,7 +54,7 @@ def _adres(stapel: Stapel) -> Callable[[], str]:
 
 
 def _breng_op_weg(stapel: Stapel, stroom: Stroom) -> None:
-    """Sees to it that batches are on their way when this returns: the workers sleep since before the last were taken."""
+    """Returns with batches on their way for sure: the workers have slept since before the last were taken."""
     stroom.wacht_op(20)
     for worker in stapel.pids["workers"]:
         os.kill(worker, signal.SIGSTOP)
