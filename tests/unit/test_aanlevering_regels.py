@@ -123,10 +123,25 @@ def test_aanmaakdatum_is_a_datetime_with_zone() -> None:
 
 def test_leverancier_is_1_to_25_characters() -> None:
     """BatchInformatie/BerichtLeverancierID: 1–25 characters. Unknown or wrong senders are counted, not refused."""
-    for goed in (OIN, "x", "x" * 25, "Gemeente-é"):
+    for goed in (OIN, "x", "x" * 25, "Gemeente-é", "9" * 20, "1234567"):
         assert gelezen(maak_xml(leverancier=goed)).kader.leverancier == goed
     for slecht in ("", "x" * 26, "a b", " a", "a\n", "a\tb", "a\u00a0b", "a\u200bb", "12345678", BSN, None):
         assert weigering(maak_xml(leverancier=slecht)) == "LeverancierOnleesbaar"
+
+
+@pytest.mark.parametrize("vorm", ["BSN{}", "0{}", "{}.", "x-{}-y"])
+def test_a_bsn_that_hides_in_a_leverancier_is_not_taken_in(vorm: str) -> None:
+    """The BSN stands in the batch and message events … and nowhere else: a leverancier stands in every table."""
+    for bsn_ in (BSN, f"{BSN[:3]}.{BSN[3:6]}.{BSN[6:]}"):
+        assert weigering(maak_xml(leverancier=vorm.format(bsn_))) == "LeverancierOnleesbaar"
+
+
+@pytest.mark.parametrize(("tekst", "volgorde"), [("0" * 4500 + "1", 1), ("-" + "0" * 4500 + "2", -2), (" +3 ", 3)])
+def test_a_volgorde_may_begin_with_more_zeros_than_a_number_can(tekst: str, volgorde: int) -> None:
+    """Bijlage/Volgorde: int."""
+    xml = maak_xml(berichten=[maak_bericht(bijlagen=[maak_bijlage(volgorde=tekst)])])
+    berichten = gelezen(xml).berichten
+    assert (berichten.schema_fouten, berichten.bijlage_volgordes) == ([""], [volgorde])
 
 
 def test_who_delivers_is_the_leverancier_unless_told() -> None:
