@@ -229,6 +229,8 @@ def wacht(
     elif open_:
         vertoon.fout.print(f"time is up: {open_.niet_gelezen} batches not seen yet, {len(open_.runs)} runs open")
         vertoon.lijst(open_.runs, json_=False, leeg="")
+    else:
+        vertoon.uit.print("every delivered batch is afgerond")
     if open_:
         raise Mislukt
 

@@ -8,7 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-uit = Console()
+_BREED = 240
+"""Columns where nobody's terminal sets a width."""
+
+uit = Console(width=None if sys.stdout.isatty() else _BREED)
 fout = Console(stderr=True)
 
 
@@ -30,7 +33,9 @@ def lijst(rijen: Sequence[dict[str, Any]], *, json_: bool, leeg: str = "nothing 
         for naam, waarde in rijen[0].items()
         if not (isinstance(waarde, list) and waarde and isinstance(waarde[0], dict))
     ]
-    tabel = Table(*kolommen)
+    tabel = Table()
+    for naam in kolommen:
+        tabel.add_column(naam, overflow="fold")  # a key that is cut is of no use
     for rij in rijen:
         tabel.add_row(*(_cel(rij[naam]) for naam in kolommen))
     uit.print(tabel)

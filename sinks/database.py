@@ -25,7 +25,9 @@ def vertaal_fouten() -> Iterator[None]:
     except Error as fout:
         onbereikbaar = isinstance(fout, OperationalError) and fout.code is None
         if onbereikbaar or fout.code in HERKANSBAAR:
-            raise DatabaseWeg(f"ClickHouse cannot be used now: {fout}") from fout
+            raise DatabaseWeg(
+                "ClickHouse does not answer" if onbereikbaar else f"ClickHouse cannot do it now: {fout}"
+            ) from fout
         raise
 
 
