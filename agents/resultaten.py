@@ -128,13 +128,13 @@ class Resultaten:
 
     async def _resultaten(self, kaders: list[Kader]) -> list[Resultaat]:
         """The results of these runs; one whose rows are not all there waits for a later sweep and holds up no other."""
-        resultaten = []
-        for kader in kaders:
-            try:
-                resultaten.append(await asyncio.to_thread(self._vragen.uitkomsten_van, kader))
-            except NietAfgerond as fout:
-                log.warning("no result yet: %s", fout)
-        return resultaten
+        try:
+            return await asyncio.to_thread(self._vragen.resultaten_van, kaders)
+        except NietAfgerond as fout:
+            log.warning("no result yet: %s", fout)
+        if len(kaders) == 1:
+            return []
+        return [resultaat for kader in kaders for resultaat in await self._resultaten([kader])]
 
     async def _open(self, partitie: int, zichtbaar_tot: int) -> Eigen:
         eigen = Eigen(EigenPartitie(self._instellingen, "resultaat", partitie))

@@ -8,6 +8,7 @@ from typing import Any
 
 import faust
 from aiokafka.errors import IllegalStateError, KafkaError
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from streams.app import Event, is_actueel
@@ -42,8 +43,8 @@ class Lezer:
 
     @asynccontextmanager
     async def bewaakt(self) -> AsyncIterator[None]:
-        """Within it, what Faust drops is noticed and read again."""
-        taak = asyncio.create_task(self._bewaak())
+        """Within it, what Faust drops is noticed and read again. When that cannot go on, the app ends."""
+        taak = asyncio.create_task(self._bewaak_of_val())
         try:
             yield
         finally:
@@ -59,9 +60,12 @@ class Lezer:
             await self._begin()
             if bericht.generation_id != self._generatie or not is_actueel(self._app, event):
                 continue
-            oordeel = self._volgorde.beoordeel((bericht.topic, bericht.partition), bericht.offset)
+            volgorde = self._volgorde
+            oordeel = volgorde.beoordeel((bericht.topic, bericht.partition), bericht.offset)
             if oordeel is Oordeel.TWIJFEL:
-                oordeel = await self._zoek_uit(bericht.tp, bericht.offset)
+                oordeel = await self._zoek_uit(volgorde, bericht.tp, bericht.offset)
+                if volgorde is not self._volgorde:  # assigned anew meanwhile: it comes again
+                    continue
             if oordeel is Oordeel.NEEM:
                 self._onbevestigd[bericht.tp] = bericht.offset
                 genomen.append(event)
@@ -100,13 +104,13 @@ class Lezer:
             plaatsen[tp.topic, tp.partition] = max(vastgelegd or 0, begin[tp])
         self._volgorde, self._onbevestigd, self._generatie = Volgorde(plaatsen), {}, generatie
 
-    async def _zoek_uit(self, tp: TP, offset: int) -> Oordeel:
+    async def _zoek_uit(self, volgorde: Volgorde, tp: TP, offset: int) -> Oordeel:
         """Whether the log itself has nothing before this record, as another consumer sees it."""
-        plaats = self._volgorde.begint_bij((tp.topic, tp.partition))
+        plaats = volgorde.begint_bij((tp.topic, tp.partition))
         if await eerste_vanaf(self._instellingen, tp.topic, tp.partition, plaats) < offset:
             return Oordeel.GA_TERUG
         log.warning("%s[%d] has no records from %d to %d", tp.topic, tp.partition, plaats, offset - 1)
-        self._volgorde.neem_over((tp.topic, tp.partition), offset)
+        volgorde.neem_over((tp.topic, tp.partition), offset)
         return Oordeel.NEEM
 
     async def _ga_terug(self, tp: TP) -> None:
@@ -116,6 +120,13 @@ class Lezer:
             await self._consumer.seek(tp, plaats)
         except IllegalStateError:
             log.info("%s[%d] is not ours any more", tp.topic, tp.partition)
+
+    async def _bewaak_of_val(self) -> None:
+        try:
+            await self._bewaak()
+        except Exception as fout:  # unseen, it would leave the agent without what makes its reading whole
+            log.exception("cannot look for missing records any more")
+            await self._app.crash(fout)
 
     async def _bewaak(self) -> None:
         """Goes back to each hole until it is filled.
@@ -127,13 +138,13 @@ class Lezer:
         stil: dict[TP, tuple[int, int]] = {}
         while True:
             await asyncio.sleep(_KIJK_S)
-            tps = [tp for tp in self._consumer.assignment() if tp.topic == self._topic]
-            if not tps or self._app.rebalancing:
-                continue
             try:
+                tps = [tp for tp in self._consumer.assignment() if tp.topic == self._topic]
+                if not tps or self._app.rebalancing:
+                    continue
                 await self._begin()
                 einden = await self._consumer.highwaters(*tps)
-            except (KafkaError, IllegalStateError) as fout:
+            except (KafkaError, ConsumerNotStarted, OSError, TimeoutError) as fout:
                 log.info("cannot look for missing records now: %s", type(fout).__name__)
                 continue
             for tp in tps:
