@@ -1,0 +1,207 @@
+"""Verdicts for the line: kept in the real ClickHouse, made from a real object store, each bijlage once."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from bijlagen import keuring as module
+from bijlagen.keuring import Keuring
+from bijlagen.oordelen import Oordelen
+from bijlagen.proces import GeenProces, Keurders
+from domain.bijlage import Waarschuwing
+from sinks.database import DatabaseWeg, maak_client
+from sinks.embedded.proces import EmbeddedClickHouse
+from sinks.migreer import migreer
+from sinks.objecten import Objecten, OpslagWeg, bijlage_naam
+from streams.sleutels import lees_sleutels, maak_sleutels
+from voorbeeld.pdf import maak_pdf, maak_pdf_met
+
+pytestmark = pytest.mark.integration
+
+T0 = datetime(2026, 1, 31, tzinfo=UTC)
+LANG_S = 60
+"""Seconds in which all is ready, also on a busy machine."""
+
+
+class Geteld(Keurders):
+    """Counts what it is asked; does no more while it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.gekeurd: list[bytes] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.fout: Exception | None = None
+
+    async def keur(self, inhoud: bytes) -> tuple[Waarschuwing, ...]:
+        self.gekeurd.append(hashlib.sha256(inhoud).digest())
+        await self.open.wait()
+        if self.fout is not None:
+            raise self.fout
+        return await super().keur(inhoud)
+
+
+class Opslag:
+    """The store, ClickHouse and processes of a test, and the verdicts over them; `herstart` makes those anew."""
+
+    def __init__(self, client: Client, objecten: Objecten) -> None:
+        self.client, self.objecten = client, objecten
+        self.keurders = Geteld()
+        self.oordelen = Oordelen(client)
+        self.keuring = Keuring(objecten, self.oordelen, self.keurders)
+
+    async def bewaar(self, *pdfs: bytes) -> list[bytes]:
+        sommen = [hashlib.sha256(pdf).digest() for pdf in pdfs]
+        await self.objecten.bewaar_alle([(bijlage_naam(som), pdf) for som, pdf in zip(sommen, pdfs, strict=True)])
+        return sommen
+
+    async def herstart(self, **opties: int) -> None:
+        await self.keuring.stop()
+        self.keurders = Geteld()
+        self.keuring = Keuring(self.objecten, self.oordelen, self.keurders, **opties)
+
+
+@pytest.fixture(scope="module")
+def client(clickhouse: EmbeddedClickHouse) -> Iterator[Client]:
+    database = f"t{uuid4().hex[:12]}"
+    beheer = maak_client(clickhouse.url)
+    migreer(beheer, database)
+    een = maak_client(clickhouse.url, database)
+    yield een
+    een.close()
+    beheer.command(f"DROP DATABASE {database}")
+    beheer.close()
+
+
+@pytest.fixture
+async def opslag(client: Client, tmp_path: Path) -> AsyncIterator[Opslag]:
+    maak_sleutels(tmp_path / "sleutels.json")
+    een = Opslag(client, Objecten(f"file://{tmp_path / 'opslag'}", lees_sleutels(tmp_path / "sleutels.json")))
+    yield een
+    await een.keuring.stop()
+    client.command("TRUNCATE TABLE oordelen")
+
+
+async def test_the_same_bijlage_is_checked_once_over_calls_and_restarts(opslag: Opslag) -> None:
+    goed, script = await opslag.bewaar(maak_pdf("Goed"), maak_pdf_met("PdfJavaScript"))
+    verwacht = {goed: (), script: ("PdfJavaScript",)}
+    samen = await asyncio.gather(*(opslag.keuring.oordelen([goed, script, goed], LANG_S) for _ in range(5)))
+    assert samen == [verwacht] * 5
+    assert sorted(opslag.keurders.gekeurd) == sorted([goed, script])
+    assert await opslag.keuring.oordelen([script], 0) == {script: ("PdfJavaScript",)}
+    await opslag.herstart()
+    assert await opslag.keuring.oordelen([goed, script], LANG_S) == verwacht
+    assert opslag.keurders.gekeurd == []
+
+
+async def test_verdicts_stand_in_clickhouse_as_others_may_read_them(opslag: Opslag) -> None:
+    pdfs = {maak_pdf_met(code): (str(code),) for code in Waarschuwing} | {maak_pdf("Goed"): ()}
+    sommen = await opslag.bewaar(*pdfs)
+    assert await opslag.keuring.oordelen(sommen, LANG_S) == dict(zip(sommen, pdfs.values(), strict=True))
+    rijen = opslag.client.query("SELECT sha256_hex, waarschuwingen FROM oordelen FINAL WHERE regelversie = 1")
+    verwacht = {som.hex(): list(codes) for som, codes in zip(sommen, pdfs.values(), strict=True)}
+    assert {rij[0]: rij[1] for rij in rijen.result_rows} == verwacht
+
+
+async def test_what_is_not_ready_in_time_goes_on_and_is_there_later(opslag: Opslag) -> None:
+    een, ander = await opslag.bewaar(maak_pdf("Een"), maak_pdf("Ander"))
+    await opslag.keuring.oordelen([een], LANG_S)
+    opslag.keurders.open.clear()
+    assert await opslag.keuring.oordelen([een, ander], 0.05) == {een: ()}
+    assert await opslag.keuring.oordelen([een, ander], 0.05) == {een: ()}
+    opslag.keurders.open.set()
+    assert await opslag.keuring.oordelen([ander], LANG_S) == {ander: ()}
+    assert opslag.keurders.gekeurd == [een, ander]
+
+
+async def test_memory_is_bounded_and_what_it_lost_is_looked_up(opslag: Opslag) -> None:
+    await opslag.herstart(onthoudt=2)
+    sommen = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(6)))
+    verwacht = dict.fromkeys(sommen, ())
+    assert await opslag.keuring.oordelen(sommen, LANG_S) == verwacht
+    assert await opslag.keuring.oordelen(sommen, LANG_S) == verwacht
+    assert len(opslag.keurders.gekeurd) == 6
+
+
+async def test_what_does_not_fit_in_the_queue_waits_for_a_later_call(opslag: Opslag) -> None:
+    await opslag.herstart(wachtrij=2)
+    sommen = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(5)))
+    gevonden: dict[bytes, tuple[str, ...]] = {}
+    for keer in range(3):
+        assert len(gevonden) == 2 * keer
+        gevonden |= await opslag.keuring.oordelen(sommen, LANG_S)
+    assert gevonden == dict.fromkeys(sommen, ())
+
+
+@pytest.mark.parametrize("fout", [GeenProces("vol"), OpslagWeg("weg"), RuntimeError("999990019")])
+async def test_what_cannot_be_checked_now_is_no_verdict_and_is_tried_again(
+    opslag: Opslag, fout: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    kan, kan_niet = await opslag.bewaar(maak_pdf("Kan wel"), maak_pdf("Kan niet"))
+    await opslag.keuring.oordelen([kan], LANG_S)
+    opslag.keurders.fout = fout
+    assert await opslag.keuring.oordelen([kan, kan_niet], LANG_S) == {kan: ()}
+    assert f"cannot be checked now: {type(fout).__name__}" in caplog.text
+    assert str(fout) not in caplog.text
+    opslag.keurders.fout = None
+    assert await opslag.keuring.oordelen([kan, kan_niet], LANG_S) == {kan: (), kan_niet: ()}
+
+
+async def test_a_bijlage_that_is_not_in_the_store_has_no_verdict_until_it_is(
+    opslag: Opslag, caplog: pytest.LogCaptureFixture
+) -> None:
+    pdf = maak_pdf("Later")
+    som = hashlib.sha256(pdf).digest()
+    assert await opslag.keuring.oordelen([som], LANG_S) == {}
+    assert "ObjectOntbreekt" in caplog.text
+    await opslag.bewaar(pdf)
+    assert await opslag.keuring.oordelen([som], LANG_S) == {som: ()}
+
+
+async def test_while_clickhouse_is_away_nothing_is_given_out_and_nothing_is_checked_twice(
+    opslag: Opslag, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def weg(*_: object) -> None:
+        raise DatabaseWeg("away")
+
+    een, ander = await opslag.bewaar(maak_pdf("Een"), maak_pdf("Ander"))
+    with monkeypatch.context() as tijdelijk:
+        tijdelijk.setattr(opslag.oordelen, "zoek", weg)
+        assert await opslag.keuring.oordelen([een], LANG_S) == {}
+        assert opslag.keurders.gekeurd == []
+    monkeypatch.setattr(module, "_PAUZE_S", 0.05)
+    with monkeypatch.context() as tijdelijk:
+        tijdelijk.setattr(opslag.oordelen, "bewaar", weg)
+        while "cannot be stored now" not in caplog.text:
+            assert await opslag.keuring.oordelen([een, ander], 0.1) == {}
+    assert await opslag.keuring.oordelen([een, ander], LANG_S) == {een: (), ander: ()}
+    assert sorted(opslag.keurders.gekeurd) == sorted([een, ander])
+    assert {record.levelno for record in caplog.records if record.name == module.__name__} == {logging.WARNING}
+
+
+async def test_of_two_verdicts_the_earliest_stands_and_other_rules_have_their_own(
+    opslag: Opslag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    som = hashlib.sha256(b"x").digest()
+    opslag.oordelen.bewaar({som: ()}, T0 + timedelta(milliseconds=1))
+    opslag.oordelen.bewaar({som: (Waarschuwing.XFA,)}, T0)
+    opslag.oordelen.bewaar({som: ()}, T0 + timedelta(days=1))
+    assert opslag.oordelen.zoek([som]) == {som: (Waarschuwing.XFA,)}
+    opslag.client.command("OPTIMIZE TABLE oordelen FINAL")
+    assert opslag.oordelen.zoek([som]) == {som: (Waarschuwing.XFA,)}
+    monkeypatch.setattr("bijlagen.oordelen.REGELVERSIE", 2)
+    assert opslag.oordelen.zoek([som]) == {}
+
+
+async def test_many_verdicts_are_stored_and_found_in_bulk(opslag: Opslag) -> None:
+    sommen = [hashlib.sha256(str(nummer).encode()).digest() for nummer in range(2500)]
+    opslag.oordelen.bewaar(dict.fromkeys(sommen, (Waarschuwing.NIET_GETAGD,)))
+    assert await opslag.keuring.oordelen(sommen, LANG_S) == dict.fromkeys(sommen, ("PdfNietGetagd",))
+    assert opslag.keurders.gekeurd == []
