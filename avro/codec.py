@@ -2,29 +2,20 @@
 
 import dataclasses
 import struct
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 from fastavro import schemaless_reader, schemaless_writer
 
+from avro.gegevens import SOORTEN, gegeven_van, soort_van, waarde_van
 from avro.schemas import IndexSchemas, OnbekendSchema, Schemas, huidige, ontleed
 from domain import bsn
 from domain.batch import GUID_BYTES, MAX_BERICHTEN, SHA256_BYTES, Batch, Berichten, Kader
 from domain.beslissing import Uitkomst
 from domain.codes import Stadium, Verwerkingscode
-from domain.referentie import (
-    Berichttype,
-    BerichttypeStatus,
-    Dienst,
-    DienstStatus,
-    Gegeven,
-    Koppeling,
-    Leverancier,
-    Machtiging,
-    Notificatiekenmerk,
-)
+from domain.notificatie import Notificatie
+from domain.referentie import Gegeven, Notificatiekenmerk
 from domain.resultaat import Resultaat
 
 _KOP = struct.Struct(">bI")
@@ -49,6 +40,7 @@ _PER_BIJLAGE = {
     "bijlage_omschrijvingen": 1,
     "bijlage_volgordes": 1,
 }
+_GUIDS = ("proceskenmerk", "batch_id", "bericht_id")
 _PER_RESULTAAT = {"bericht_ids": GUID_BYTES, "berichttypes": 1, "codes": 1, "stadia": 1}
 _PER_UITKOMST = _PER_RESULTAAT | {
     "redenen": 1,
@@ -57,6 +49,9 @@ _PER_UITKOMST = _PER_RESULTAAT | {
     "waarschuwingen": 1,
     "ontvangers": 1,
 }
+
+
+__all__ = ["SOORTEN", "Codec", "Onleesbaar", "soort_van"]
 
 
 class Onleesbaar(Exception):
@@ -141,60 +136,34 @@ class Codec:
         _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_RESULTAAT)
         return Resultaat(**_met_codes(waarde))
 
+    def schrijf_notificatie(self, notificatie: Notificatie) -> bytes:
+        """What a citizen is told, for topic `notificatie`."""
+        waarde = dataclasses.asdict(notificatie)
+        return self.schrijf("notificatie", waarde | {naam: str(waarde[naam]) for naam in _GUIDS})
+
+    def lees_notificatie(self, inhoud: bytes | None) -> Notificatie:
+        """What a citizen is told. Raises Onleesbaar."""
+        waarde = self.lees("notificatie", inhoud)
+        if not 1 <= waarde["nummer"] <= MAX_BERICHTEN:
+            raise Onleesbaar("a number that is in no batch")
+        try:
+            kenmerk = Notificatiekenmerk(waarde["notificatiekenmerk"])
+            guids = {naam: UUID(waarde[naam]) for naam in _GUIDS}
+        except ValueError:
+            raise Onleesbaar("a value this version does not know in notificatie") from None
+        return Notificatie(**waarde | guids | {"notificatiekenmerk": kenmerk})
+
     def schrijf_gegeven(self, gegeven: Gegeven) -> bytes:
         """One thing of the reference data, for the topic of its kind."""
-        waarde = dataclasses.asdict(gegeven)
-        return self.schrijf(soort_van(gegeven), waarde)
+        return self.schrijf(soort_van(gegeven), waarde_van(gegeven))
 
     def lees_gegeven(self, soort: str, inhoud: bytes | None) -> Gegeven:
         """One thing of the reference data. Raises Onleesbaar."""
         waarde = self.lees(soort, inhoud)
         try:
-            return _MAKERS[soort](waarde)
+            return gegeven_van(soort, waarde)
         except ValueError:
             raise Onleesbaar(f"a value this version does not know in {soort}") from None
-
-
-SOORTEN = ("leverancier", "berichttype", "dienst", "machtiging")
-"""The topics of the reference data."""
-
-
-def soort_van(gegeven: Gegeven) -> str:
-    """The topic (without prefix) that holds this kind of thing."""
-    return type(gegeven).__name__.lower()
-
-
-def _leverancier(waarde: dict[str, Any]) -> Leverancier:
-    return Leverancier(waarde["oin"], waarde["naam"], tuple(waarde["intermediair_voor"]))
-
-
-def _berichttype(waarde: dict[str, Any]) -> Berichttype:
-    return Berichttype(
-        waarde["oin"],
-        waarde["code"],
-        waarde["omschrijving"],
-        Notificatiekenmerk(waarde["notificatiekenmerk"]),
-        BerichttypeStatus(waarde["status"]),
-    )
-
-
-def _dienst(waarde: dict[str, Any]) -> Dienst:
-    return Dienst(
-        waarde["oin"],
-        waarde["dienst_id"],
-        waarde["omschrijving"],
-        DienstStatus(waarde["status"]),
-        tuple(Koppeling(**koppeling) for koppeling in waarde["koppelingen"]),
-        waarde["gedeactiveerd_op"],
-    )
-
-
-_MAKERS: dict[str, Callable[[dict[str, Any]], Gegeven]] = {
-    "leverancier": _leverancier,
-    "berichttype": _berichttype,
-    "dienst": _dienst,
-    "machtiging": lambda waarde: Machtiging(**waarde),
-}
 
 
 def _controleer_nummers(waarde: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ from avro.codec import SOORTEN, soort_van
 from domain.laadbestand import BestandFout, GebruikerRegel, lees_laadbestand
 from domain.levensloop import NietToegestaan
 from domain.referentie import Referentie
-from domain.samenvoegen import Wijzigingen, samenvoegen
+from domain.samenvoegen import samenvoegen
+from domain.wijzigingen import Wijzigingen
 from streams.codec import maak_codec
 from streams.referentie import ReferentieFout
 from streams.referentieschrijver import ReferentieSchrijver
@@ -59,26 +60,26 @@ class Verslag:
         }
 
 
-async def laad(instellingen: Instellingen, bestand: Path) -> Verslag:
-    """Merges the file; returns when all running processes apply it.
+async def laad(instellingen: Instellingen, bestand: Path, door: str) -> Verslag:
+    """Merges the file in the name of `door`; returns when all running processes apply it.
 
     All is checked first; then the citizens go to the profile service, where doing it again is harmless; then the rest
     goes to the topics in one transaction. Raises LaadFout.
     """
     try:
         inhoud = lees_laadbestand(lees_json(bestand))
-        pseudoniem = lees_sleutels(instellingen.sleutelbestand).pseudoniem
+        pseudoniemen = lees_sleutels(instellingen.sleutelbestand).pseudoniemen
         nu = time.time_ns() // 1_000_000
         telling: Counter[str] = Counter()
 
         def voeg_samen(referentie: Referentie) -> Wijzigingen:
-            return samenvoegen(referentie, inhoud, nu, pseudoniem)
+            return samenvoegen(referentie, inhoud, nu, pseudoniemen)
 
         async def vul_profielservice(_: Wijzigingen) -> None:
             telling.update(await zet_gebruikers(instellingen.profielservice, inhoud.gebruikers))
 
         schrijver = ReferentieSchrijver(instellingen, maak_codec(instellingen))
-        wijzigingen = await schrijver.wijzig(voeg_samen, vooraf=vul_profielservice)
+        wijzigingen = await schrijver.wijzig(voeg_samen, vooraf=vul_profielservice, door=door)
     except (BestandFout, NietToegestaan) as fout:
         raise LaadFout(f"{bestand}: nothing is changed: {fout}") from fout
     except (ReferentieFout, SleutelFout) as fout:
@@ -125,8 +126,7 @@ def _verslag(wijzigingen: Wijzigingen, telling: Counter[str]) -> Verslag:
     nieuw, gewijzigd = Counter(dict.fromkeys(SOORTEN, 0)), Counter(dict.fromkeys(SOORTEN, 0))
     for wijziging in wijzigingen.lijst:
         (nieuw if wijziging.nieuw else gewijzigd)[soort_van(wijziging.gegeven)] += 1
-    teksten = [wijziging.tekst for wijziging in wijzigingen.lijst]
-    return Verslag(dict(nieuw), dict(gewijzigd), teksten, wijzigingen.opmerkingen, dict(telling))
+    return Verslag(dict(nieuw), dict(gewijzigd), wijzigingen.teksten, wijzigingen.opmerkingen, dict(telling))
 
 
 class _Dubbel(Exception):

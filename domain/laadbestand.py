@@ -16,7 +16,7 @@ from domain.levensloop import (
     geldige_tekst,
 )
 from domain.referentie import BerichttypeStatus, DienstStatus, Notificatiekenmerk
-from domain.tijd import lees_tijd, schrijf_tijd
+from domain.tijd import lees_tijd
 
 FOUTEN_MAX = 20
 """Errors that are told by name."""
@@ -28,10 +28,8 @@ class BestandFout(ValueError):
 
 def _tijd(tekst: object) -> int:
     try:
-        millis = lees_tijd(tekst if isinstance(tekst, str) else "")
-        schrijf_tijd(millis)  # within the years 1 to 9999 in UTC as well
-        return millis
-    except (ValueError, OverflowError):
+        return lees_tijd(tekst if isinstance(tekst, str) else "")
+    except ValueError:
         raise ValueError("not a time with a zone, such as 2026-01-31T12:00:00Z") from None
 
 
@@ -75,6 +73,10 @@ class LeverancierRegel(Regel):
     oin: Oin
     naam: Tekst = ""
     intermediair_voor: tuple[Oin, ...] = ()
+    notificatiekenmerken: tuple[Notificatiekenmerk, ...] | None = None
+    toelichting: Tekst = ""
+    lijst: Tekst = ""
+    bijzonderheden: Tekst = ""
 
 
 class BerichttypeRegel(Regel):

@@ -1,12 +1,13 @@
-"""How reference data may change, and who may read what (Domain: Berichttypes; Diensten and machtigingen).
+"""How reference data may change (Domain: Berichttypes; Diensten and machtigingen); who may read what: `domain.inzage`.
 
 Every rule takes a thing as it is and returns it as it becomes; where nothing changes it returns the same thing.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
-from domain.codes import lijkt_bsn
+from domain.codes import bevat_bsn, lijkt_bsn
 from domain.oin import is_oin
 from domain.referentie import (
     Berichttype,
@@ -17,7 +18,6 @@ from domain.referentie import (
     Leverancier,
     Machtiging,
     Notificatiekenmerk,
-    Referentie,
 )
 
 OMSCHRIJVING_MAX = 40
@@ -25,6 +25,9 @@ OMSCHRIJVING_MAX = 40
 
 DIENST_ID_MAX = 40
 """Characters in a Dienst ID."""
+
+NAAM_MAX = 100
+"""Characters in the name of who changes something."""
 
 _CODE = re.compile(r"[0-9A-Za-z]{1,8}")
 _OVERGANGEN = {
@@ -67,6 +70,12 @@ def geldige_omschrijving(tekst: str) -> str:
     )
 
 
+def geldige_naam(tekst: str) -> str:
+    """The same text, when it can name who changes something. Raises NietToegestaan."""
+    _geldig(tekst, 1 <= len(tekst) <= NAAM_MAX and tekst.isprintable(), f"a name has 1 to {NAAM_MAX} characters")
+    return _geldig(tekst, not bevat_bsn(tekst), "a name with 8 to 12 digits in a row looks like a BSN")
+
+
 def geldige_dienst_id(tekst: str) -> str:
     """The same text, spaces and all, when it can be a Dienst ID. Raises NietToegestaan."""
     return _geldig(
@@ -85,8 +94,13 @@ def nieuw_berichttype(
     omschrijving: str,
     notificatiekenmerk: Notificatiekenmerk,
     status: BerichttypeStatus = BerichttypeStatus.NIEUW,
+    toegestaan: tuple[Notificatiekenmerk, ...] | None = None,
 ) -> Berichttype:
-    """A berichttype that was not there yet. Raises NietToegestaan."""
+    """A berichttype that was not there yet. Raises NietToegestaan.
+
+    `toegestaan`: the notificatiekenmerken that the afnemer may use; None: all.
+    """
+    _geldig_kenmerk(notificatiekenmerk, toegestaan)
     return Berichttype(
         geldig_oin(oin), geldige_code(code), geldige_omschrijving(omschrijving), notificatiekenmerk, status
     )
@@ -96,8 +110,12 @@ def wijzig_berichttype(
     berichttype: Berichttype,
     omschrijving: str | None = None,
     notificatiekenmerk: Notificatiekenmerk | None = None,
+    toegestaan: tuple[Notificatiekenmerk, ...] | None = None,
 ) -> Berichttype:
-    """Another omschrijving or notificatiekenmerk (None: as it is). Raises NietToegestaan, also for one in Archief."""
+    """Another omschrijving or notificatiekenmerk (None: as it is). Raises NietToegestaan, also for one in Archief.
+
+    `toegestaan`: the notificatiekenmerken that the afnemer may use; None: all. What it has already it may keep.
+    """
     gewijzigd = replace(
         berichttype,
         omschrijving=berichttype.omschrijving if omschrijving is None else geldige_omschrijving(omschrijving),
@@ -107,6 +125,8 @@ def wijzig_berichttype(
         return berichttype
     if berichttype.status is BerichttypeStatus.ARCHIEF:
         raise NietToegestaan("nothing changes in Archief")
+    if gewijzigd.notificatiekenmerk is not berichttype.notificatiekenmerk:
+        _geldig_kenmerk(gewijzigd.notificatiekenmerk, toegestaan)
     return gewijzigd
 
 
@@ -170,39 +190,70 @@ def nieuwe_machtiging(
     if lijkt_bsn(belanghebbende) or lijkt_bsn(gemachtigde):
         raise NietToegestaan("persons are named by pseudonym")
     machtiging = Machtiging(belanghebbende, gemachtigde, geldig_oin(oin), geldige_dienst_id(dienst_id), van, None)
-    return wijzig_einde(machtiging, tot)
+    return _met_einde(machtiging, tot)
 
 
-def wijzig_einde(machtiging: Machtiging, tot: int | None) -> Machtiging:
-    """Another end (None: without end). Raises NietToegestaan when it is not after the beginning."""
-    if tot is not None and tot <= machtiging.van:
-        raise NietToegestaan("a machtiging ends after it begins")
-    return machtiging if tot == machtiging.tot else replace(machtiging, tot=tot)
+def is_afgelopen(machtiging: Machtiging, nu: int) -> bool:
+    """Whether it gives nothing any more: it has ended, or was withdrawn before it began."""
+    return machtiging.tot is not None and machtiging.tot <= max(nu, machtiging.van)
 
 
-def mag_lezen(
-    referentie: Referentie, belanghebbende: str, gemachtigde: str, leverancier: str, berichttype: str, nu: int
-) -> list[str]:
-    """The Dienst IDs that let this gemachtigde read messages of this berichttype to this belanghebbende now, sorted.
+def wijzig_einde(machtiging: Machtiging, tot: int | None, nu: int) -> Machtiging:
+    """Another end (None: without end) for one that has not ended. Raises NietToegestaan, also when it is not after the
+    beginning.
 
-    A machtiging valid now must name a dienst that is Actief now and linked now to the berichttype; none: not allowed.
+    One that has ended stays so: whoever withdrew it need not fear that an older file brings it back.
     """
-    gemachtigd_voor = {
-        machtiging.dienst_id
-        for machtiging in referentie.machtigingen.values()
-        if machtiging.belanghebbende == belanghebbende
-        and machtiging.gemachtigde == gemachtigde
-        and machtiging.oin == leverancier
-        and machtiging.van <= nu
-        and (machtiging.tot is None or nu < machtiging.tot)
-    }
-    return [dienst for dienst in referentie.diensten_van(leverancier, berichttype) if dienst in gemachtigd_voor]
+    if tot == machtiging.tot:
+        return machtiging
+    if is_afgelopen(machtiging, nu):
+        raise NietToegestaan("has ended, and stays so; what is to be given again needs another van")
+    return _met_einde(machtiging, tot)
+
+
+def geef_machtiging(bestaande: Iterable[Machtiging], nieuwe: Machtiging) -> Machtiging:
+    """The machtiging that lets act during the period of `nieuwe`: one of these that holds all of it, else `nieuwe`.
+
+    `bestaande` are those between the same persons, under any of their pseudonyms. Raises NietToegestaan for a person
+    who would be his own gemachtigde: he reads his own post without.
+    """
+    if nieuwe.belanghebbende == nieuwe.gemachtigde:
+        raise NietToegestaan("belanghebbende and gemachtigde are the same person, who needs no machtiging")
+    for machtiging in bestaande:
+        zelfde_dienst = (machtiging.oin, machtiging.dienst_id) == (nieuwe.oin, nieuwe.dienst_id)
+        tot_lang_genoeg = machtiging.tot is None or (nieuwe.tot is not None and nieuwe.tot <= machtiging.tot)
+        if zelfde_dienst and machtiging.van <= nieuwe.van and tot_lang_genoeg:
+            return machtiging
+    return nieuwe
+
+
+def trek_in(machtiging: Machtiging, nu: int) -> Machtiging:
+    """Ends a machtiging now; one that ended already stays as it was.
+
+    One that has not begun yet is withdrawn whole: it ends where it begins, a period that holds no moment. It is not
+    removed, since what was given and withdrawn is part of the history, and the one record per key keeps saying so.
+    """
+    if is_afgelopen(machtiging, nu):
+        return machtiging
+    return replace(machtiging, tot=max(nu, machtiging.van))
 
 
 def _geldig(tekst: str, goed: bool, regel: str) -> str:
     if not goed:
         raise NietToegestaan(regel)
     return tekst
+
+
+def _geldig_kenmerk(kenmerk: Notificatiekenmerk, toegestaan: tuple[Notificatiekenmerk, ...] | None) -> None:
+    if toegestaan is not None and kenmerk not in toegestaan:
+        mag = ", ".join(toegestaan) or "none"
+        raise NietToegestaan(f"this afnemer may not use notificatiekenmerk {kenmerk}; it may use: {mag}")
+
+
+def _met_einde(machtiging: Machtiging, tot: int | None) -> Machtiging:
+    if tot is not None and tot <= machtiging.van:
+        raise NietToegestaan("a machtiging ends after it begins")
+    return replace(machtiging, tot=tot)
 
 
 def _koppelbaar(dienst: Dienst, berichttype: Berichttype | None) -> str:

@@ -33,6 +33,14 @@ class DienstStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Herkomst:
+    """When a thing was made or last changed (milliseconds), and by whom."""
+
+    op: int
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
 class Leverancier:
     """An organisation in whose name batches come, or that delivers them for others."""
 
@@ -40,11 +48,30 @@ class Leverancier:
     naam: str
     intermediair_voor: tuple[str, ...] = ()
     """The OINs on whose behalf this one may deliver."""
+    notificatiekenmerken: tuple[Notificatiekenmerk, ...] | None = None
+    """Which ones its berichttypes may get (Domain: Berichttypes); None: all of them."""
+    toelichting: str = ""
+    lijst: str = ""
+    bijzonderheden: str = ""
+    herkomst: Herkomst | None = field(default=None, compare=False)
+    """None: from before this was kept."""
 
     @property
     def sleutel(self) -> str:
         """The key of its record."""
         return self.oin
+
+
+@dataclass(frozen=True, slots=True)
+class Standaardbijlage:
+    """A PDF that goes with every message of a berichttype; its content is in the object store, by its SHA-256."""
+
+    naam: str
+    sha256: bytes
+    grootte: int
+    """Bytes of its content."""
+    waarschuwingen: tuple[str, ...] = ()
+    """Codes of what the PDF check found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +83,9 @@ class Berichttype:
     omschrijving: str
     notificatiekenmerk: Notificatiekenmerk
     status: BerichttypeStatus
+    standaardbijlagen: tuple[Standaardbijlage, ...] = ()
+    """In the order in which the citizen sees them."""
+    herkomst: Herkomst | None = field(default=None, compare=False)
 
     @property
     def sleutel(self) -> str:
@@ -82,6 +112,7 @@ class Dienst:
     status: DienstStatus
     koppelingen: tuple[Koppeling, ...] = ()
     gedeactiveerd_op: int | None = None
+    herkomst: Herkomst | None = field(default=None, compare=False)
 
     @property
     def sleutel(self) -> str:
@@ -106,6 +137,7 @@ class Machtiging:
     dienst_id: str
     van: int
     tot: int | None
+    herkomst: Herkomst | None = field(default=None, compare=False)
 
     @property
     def sleutel(self) -> str:
@@ -125,6 +157,8 @@ class Referentie:
     berichttypes: dict[str, Berichttype] = field(default_factory=dict)
     diensten: dict[str, Dienst] = field(default_factory=dict)
     machtigingen: dict[str, Machtiging] = field(default_factory=dict)
+    versie: int = field(default=0, compare=False, repr=False)
+    """Goes up with every change."""
     _diensten_van: dict[tuple[str, str], list[str]] | None = field(default=None, compare=False, repr=False)
 
     def soort(self, gegeven: Gegeven) -> dict[str, Gegeven]:
@@ -144,11 +178,13 @@ class Referentie:
         """Adds things, or puts them in the place of those with the same key."""
         for gegeven in gegevens:
             self.soort(gegeven)[gegeven.sleutel] = gegeven
+        self.versie += 1
         self._diensten_van = None
 
     def verwijder(self, soort: type[Gegeven], sleutel: str) -> None:
         """Removes the thing of this kind with this key, if it is there."""
         self._verzameling(soort).pop(sleutel, None)
+        self.versie += 1
         self._diensten_van = None
 
     def mag_aanleveren(self, leverancier: str, door: str) -> bool:
@@ -158,10 +194,20 @@ class Referentie:
         bezorger = self.leveranciers.get(door)
         return leverancier == door or (bezorger is not None and leverancier in bezorger.intermediair_voor)
 
+    def notificatiekenmerken(self, oin: str) -> tuple[Notificatiekenmerk, ...] | None:
+        """Which ones an afnemer may use; None: all, as for one that is not known here."""
+        afnemer = self.leveranciers.get(oin)
+        return None if afnemer is None else afnemer.notificatiekenmerken
+
     def ondersteunt(self, leverancier: str, code: str) -> bool:
         """Whether the berichttype exists for this leverancier and is Actief now."""
         berichttype = self.berichttypes.get(f"{leverancier}/{code}")
         return berichttype is not None and berichttype.status is BerichttypeStatus.ACTIEF
+
+    def standaardbijlagen(self, leverancier: str, code: str) -> tuple[Standaardbijlage, ...]:
+        """What goes with every message of a berichttype, in order."""
+        berichttype = self.berichttypes.get(f"{leverancier}/{code}")
+        return () if berichttype is None else berichttype.standaardbijlagen
 
     def diensten_van(self, leverancier: str, code: str) -> list[str]:
         """The Dienst IDs linked to a berichttype at this moment, sorted."""

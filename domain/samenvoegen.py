@@ -1,8 +1,9 @@
 """Merging a file with reference data into the state: all of it, or nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 from domain.laadbestand import (
@@ -18,10 +19,10 @@ from domain.levensloop import (
     NietToegestaan,
     activeer_dienst,
     deactiveer_dienst,
+    is_afgelopen,
     koppel,
     nieuw_berichttype,
     nieuwe_dienst,
-    nieuwe_leverancier,
     nieuwe_machtiging,
     ontkoppel,
     wijzig_berichttype,
@@ -29,48 +30,38 @@ from domain.levensloop import (
     wijzig_einde,
     wissel_status,
 )
-from domain.referentie import Berichttype, Dienst, DienstStatus, Gegeven, Leverancier, Machtiging, Referentie
-from domain.tijd import schrijf_tijd
+from domain.leveranciers import geldige_leverancier
+from domain.referentie import (
+    Berichttype,
+    Dienst,
+    DienstStatus,
+    Gegeven,
+    Leverancier,
+    Machtiging,
+    Notificatiekenmerk,
+    Referentie,
+)
+from domain.wijzigingen import Wijziging, Wijzigingen, verschil
 
 
-@dataclass(frozen=True, slots=True)
-class Wijziging:
-    """A thing as it becomes, and what that changes, in words."""
-
-    gegeven: Gegeven
-    tekst: str
-    nieuw: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Wijzigingen:
-    """Everything that changes at once."""
-
-    lijst: list[Wijziging] = field(default_factory=list)
-    opmerkingen: list[str] = field(default_factory=list)
-    """What is allowed, but may be a mistake."""
-
-    @property
-    def gegevens(self) -> list[Gegeven]:
-        """The things as they become."""
-        return [wijziging.gegeven for wijziging in self.lijst]
-
-
-def samenvoegen(referentie: Referentie, bestand: Laadbestand, nu: int, pseudoniem: Callable[[str], str]) -> Wijzigingen:
+def samenvoegen(
+    referentie: Referentie, bestand: Laadbestand, nu: int, pseudoniemen: Callable[[str], Sequence[str]]
+) -> Wijzigingen:
     """What the file changes in the state; new things get the state given, fields that are left out stay.
 
-    `pseudoniem` makes a person's stable name from a BSN of nine digits. The same file a second time gives no changes.
+    `pseudoniemen` makes a person's stable names from a BSN of nine digits, the one of now first. The same file a second
+    time gives no changes.
     Raises NietToegestaan, naming every change that the lifecycles do not allow.
     """
     wijzigingen, fouten = Wijzigingen(), list[str]()
-    for naam, oud, maak in _voorstellen(referentie, bestand, nu, pseudoniem):
+    for naam, oud, maak in _voorstellen(referentie, bestand, nu, pseudoniemen):
         try:
             nieuw = maak(oud)
         except NietToegestaan as fout:
             fouten.append(f"{naam}: {fout}")
             continue
         if nieuw != oud:
-            wijzigingen.lijst.append(Wijziging(nieuw, f"{naam}: {_verschil(oud, nieuw)}", oud is None))
+            wijzigingen.lijst.append(Wijziging(nieuw, f"{naam}: {verschil(oud, nieuw)}", oud is None))
     if fouten:
         raise NietToegestaan(opsomming(fouten))
     diensten = referentie.diensten.keys() | {dienst.sleutel for dienst in bestand.diensten}
@@ -87,14 +78,23 @@ Voorstel = tuple[str, Gegeven | None, Callable[[Any], Gegeven]]
 
 
 def _voorstellen(
-    referentie: Referentie, bestand: Laadbestand, nu: int, pseudoniem: Callable[[str], str]
+    referentie: Referentie, bestand: Laadbestand, nu: int, pseudoniemen: Callable[[str], Sequence[str]]
 ) -> Iterator[Voorstel]:
     for leverancier in bestand.leveranciers:
         oud = referentie.leveranciers.get(leverancier.oin)
         yield f"leverancier {leverancier.oin}", oud, partial(_leverancier, leverancier)
+    toegestaan = {oin: een.notificatiekenmerken for oin, een in referentie.leveranciers.items()} | {
+        een.oin: een.notificatiekenmerken
+        for een in bestand.leveranciers
+        if "notificatiekenmerken" in een.model_fields_set
+    }
     for berichttype in bestand.berichttypes:
         oud_type = referentie.berichttypes.get(berichttype.sleutel)
-        yield f"berichttype {berichttype.sleutel}", oud_type, partial(_berichttype, berichttype)
+        yield (
+            f"berichttype {berichttype.sleutel}",
+            oud_type,
+            partial(_berichttype, berichttype, toegestaan.get(berichttype.oin)),
+        )
     # A link is judged by the state its berichttype had before this file; what is new here is linked before it gets one.
     koppelbaar = {
         regel.sleutel: nieuw_berichttype(regel.oin, regel.code, regel.omschrijving, regel.notificatiekenmerk)
@@ -104,24 +104,39 @@ def _voorstellen(
         oude_dienst = referentie.diensten.get(dienst.sleutel)
         yield f"dienst {dienst.sleutel}", oude_dienst, partial(_dienst, dienst, koppelbaar, nu)
     for nummer, machtiging in enumerate(bestand.machtigingen):
-        wie = (pseudoniem(machtiging.belanghebbende), pseudoniem(machtiging.gemachtigde))
-        sleutel = Machtiging(*wie, machtiging.oin, machtiging.dienst_id, machtiging.van, None).sleutel
+        personen = pseudoniemen(machtiging.belanghebbende), pseudoniemen(machtiging.gemachtigde)
         naam = f"machtigingen.{nummer} for dienst {machtiging.oin}/{machtiging.dienst_id}"
-        yield naam, referentie.machtigingen.get(sleutel), partial(_machtiging, machtiging, wie)
+        for gegeven in _bedoeld(referentie, machtiging, personen, nu):
+            yield naam, gegeven, partial(_machtiging, machtiging, (personen[0][0], personen[1][0]), nu)
+
+
+def _bedoeld(
+    referentie: Referentie, regel: MachtigingRegel, personen: tuple[Sequence[str], Sequence[str]], nu: int
+) -> Sequence[Machtiging | None]:
+    """What an entry is about: all that was given, under any pseudonym, and still runs; else one that has ended; else
+    None, for what is new."""
+    sleutels = (Machtiging(*wie, regel.oin, regel.dienst_id, regel.van, None).sleutel for wie in product(*personen))
+    alle = [een for sleutel in sleutels if (een := referentie.machtigingen.get(sleutel)) is not None]
+    lopend = [een for een in alle if not is_afgelopen(een, nu)]
+    return lopend or [een for een in alle if een.tot == regel.tot][:1] or alle[:1] or [None]
 
 
 def _leverancier(regel: LeverancierRegel, oud: Leverancier | None) -> Leverancier:
     if oud is None:
         _nodig(regel, "naam")
-        return nieuwe_leverancier(regel.oin, regel.naam, regel.intermediair_voor)
-    return replace(oud, **regel.gegeven("naam", "intermediair_voor"))
+        oud = Leverancier(regel.oin, regel.naam)
+    return geldige_leverancier(replace(oud, **regel.gegeven(*LeverancierRegel.model_fields)))
 
 
-def _berichttype(regel: BerichttypeRegel, oud: Berichttype | None) -> Berichttype:
+def _berichttype(
+    regel: BerichttypeRegel, toegestaan: tuple[Notificatiekenmerk, ...] | None, oud: Berichttype | None
+) -> Berichttype:
     if oud is None:
         _nodig(regel, "omschrijving", "notificatiekenmerk")
-        return nieuw_berichttype(regel.oin, regel.code, regel.omschrijving, regel.notificatiekenmerk, regel.status)
-    gewijzigd = wijzig_berichttype(oud, **regel.gegeven("omschrijving", "notificatiekenmerk"))
+        return nieuw_berichttype(
+            regel.oin, regel.code, regel.omschrijving, regel.notificatiekenmerk, regel.status, toegestaan
+        )
+    gewijzigd = wijzig_berichttype(oud, **regel.gegeven("omschrijving", "notificatiekenmerk"), toegestaan=toegestaan)
     return wissel_status(gewijzigd, regel.status) if "status" in regel.model_fields_set else gewijzigd
 
 
@@ -144,45 +159,12 @@ def _dienst(regel: DienstRegel, berichttypes: Mapping[str, Berichttype], nu: int
     return dienst
 
 
-def _machtiging(regel: MachtigingRegel, wie: tuple[str, str], oud: Machtiging | None) -> Machtiging:
+def _machtiging(regel: MachtigingRegel, wie: tuple[str, str], nu: int, oud: Machtiging | None) -> Machtiging:
     if oud is None:
         return nieuwe_machtiging(*wie, regel.oin, regel.dienst_id, regel.van, regel.tot)
-    return wijzig_einde(oud, regel.tot) if "tot" in regel.model_fields_set else oud
+    return wijzig_einde(oud, regel.tot, nu) if "tot" in regel.model_fields_set else oud
 
 
 def _nodig(regel: Regel, *velden: str) -> None:
     if ontbreekt := [veld for veld in velden if veld not in regel.model_fields_set]:
         raise NietToegestaan(f"is new, and needs {' and '.join(ontbreekt)}")
-
-
-def _verschil(oud: Gegeven | None, nieuw: Gegeven) -> str:
-    """What changes, in words; no pseudonyms."""
-    if oud is None:
-        delen = ["new"]
-        if isinstance(nieuw, Berichttype | Dienst):
-            delen.append(nieuw.status)
-        if isinstance(nieuw, Dienst):
-            delen += _koppelverschil([], nieuw.gekoppeld())
-        if isinstance(nieuw, Machtiging):
-            delen += [f"from {schrijf_tijd(nieuw.van)}", _tot(nieuw)]
-        return ", ".join(delen)
-    delen = []
-    for naam in (veld.name for veld in fields(nieuw) if getattr(oud, veld.name) != getattr(nieuw, veld.name)):
-        if naam == "status":
-            delen.append(f"{getattr(oud, naam)} → {getattr(nieuw, naam)}")
-        elif isinstance(oud, Dienst) and isinstance(nieuw, Dienst) and naam == "koppelingen":
-            delen += _koppelverschil(oud.gekoppeld(), nieuw.gekoppeld())
-        elif isinstance(nieuw, Machtiging):
-            delen.append(_tot(nieuw))
-        elif naam != "gedeactiveerd_op":
-            delen.append(f"another {naam}")
-    return ", ".join(delen)
-
-
-def _koppelverschil(was: list[str], wordt: list[str]) -> Iterator[str]:
-    yield from (f"linked to {code}" for code in sorted(set(wordt) - set(was)))
-    yield from (f"no longer linked to {code}" for code in sorted(set(was) - set(wordt)))
-
-
-def _tot(machtiging: Machtiging) -> str:
-    return "without end" if machtiging.tot is None else f"until {schrijf_tijd(machtiging.tot)}"

@@ -15,14 +15,23 @@ _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def lees_tijd(tekst: str) -> int:
-    """Milliseconds of an ISO 8601 time that carries a zone. Raises ValueError, also where the zone is missing."""
+    """Milliseconds of an ISO 8601 time that carries a zone. Raises ValueError, also where the zone is missing, or where
+    `schrijf_tijd` could not write the time: in UTC it is outside the years 1 to 9999."""
     moment = datetime.fromisoformat(tekst)
     if moment.tzinfo is None:
         raise ValueError("a time needs a zone, such as 2026-01-31T12:00:00Z")
-    return round((moment - _BEGIN) / timedelta(milliseconds=1))
+    millis = round((moment - _BEGIN) / timedelta(milliseconds=1))
+    try:
+        _moment(millis)
+    except OverflowError:
+        raise ValueError("a time is in the years 1 to 9999 in UTC as well") from None
+    return millis
 
 
 def schrijf_tijd(millis: int) -> str:
     """A time in milliseconds as ISO 8601 in UTC, with `Z`."""
-    moment = _BEGIN + timedelta(milliseconds=millis)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _moment(millis).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment(millis: int) -> datetime:
+    return _BEGIN + timedelta(milliseconds=millis)

@@ -6,8 +6,10 @@ under way. So nobody else can change the state that is read after that before th
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -17,8 +19,8 @@ from confluent_kafka import TopicPartition as GroepPartitie
 from confluent_kafka.admin import AdminClient
 
 from avro.codec import Codec, soort_van
-from domain.referentie import Gegeven, Referentie
-from domain.samenvoegen import Wijzigingen
+from domain.referentie import Gegeven, Herkomst, Referentie
+from domain.wijzigingen import Wijzigingen
 from streams.referentie import ReferentieFout, admin_client, lees, lezer, verwijder_groepen
 from streams.settings import Instellingen
 
@@ -44,31 +46,44 @@ class NietOveral(ReferentieFout):
 class ReferentieSchrijver:
     """Changes the reference data: one change at a time over all processes, each of them whole or not at all."""
 
-    def __init__(self, instellingen: Instellingen, codec: Codec, wachttijd_s: float = 60.0) -> None:
-        """`wachttijd_s`: seconds that reading, writing and applying may each take."""
+    def __init__(
+        self,
+        instellingen: Instellingen,
+        codec: Codec,
+        wachttijd_s: float = 60.0,
+        klok: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """`wachttijd_s`: seconds that reading, writing and applying may each take; `klok`: now, in milliseconds."""
         self._instellingen = instellingen
         self._codec = codec
         self._wachttijd_s = wachttijd_s
+        self._klok = klok
         self._beurt = asyncio.Lock()
 
     async def wijzig(
         self,
         functie: Callable[[Referentie], Wijzigingen],
         vooraf: Callable[[Wijzigingen], Awaitable[None]] | None = None,
+        *,
+        door: str,
     ) -> Wijzigingen:
         """Writes what `functie` makes of the state, and returns it when all running processes apply it.
 
-        `vooraf` is awaited when all is checked and nothing is written yet. What these two raise leaves as it is, with
-        nothing written. Raises Verdrongen, NietOveral (it is written), and ReferentieFout.
+        All that is written carries who changed it (`door`) and when. `vooraf` is awaited when all is checked and
+        nothing is written yet. What these two raise leaves as it is, with nothing written. Raises Verdrongen,
+        NietOveral (it is written), and ReferentieFout.
         """
         async with self._beurt:
             try:
-                return await self._wijzig(functie, vooraf)
+                return await self._wijzig(functie, vooraf, door)
             except KafkaError as fout:
                 raise ReferentieFout(f"Kafka did not take the change ({type(fout).__name__})") from fout
 
     async def _wijzig(
-        self, functie: Callable[[Referentie], Wijzigingen], vooraf: Callable[[Wijzigingen], Awaitable[None]] | None
+        self,
+        functie: Callable[[Referentie], Wijzigingen],
+        vooraf: Callable[[Wijzigingen], Awaitable[None]] | None,
+        door: str,
     ) -> Wijzigingen:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._instellingen.kafka,
@@ -81,7 +96,7 @@ class ReferentieSchrijver:
                 async with self._op_tijd("Kafka does not let the reference data be read"):
                     await producer.start()  # from here on an earlier writer can write nothing more
                     referentie, eind = await lees(consumer, self._codec, self._instellingen)
-                wijzigingen = functie(referentie)
+                wijzigingen = _met_herkomst(functie(referentie), Herkomst(self._klok(), door))
                 if vooraf is not None:
                     await vooraf(wijzigingen)
                 if wijzigingen.lijst:
@@ -159,6 +174,13 @@ class ReferentieSchrijver:
                 yield
         except TimeoutError:
             raise ReferentieFout(f"{anders} (waited {self._wachttijd_s:g} s)") from None
+
+
+def _met_herkomst(wijzigingen: Wijzigingen, herkomst: Herkomst) -> Wijzigingen:
+    return replace(
+        wijzigingen,
+        lijst=[replace(een, gegeven=replace(een.gegeven, herkomst=herkomst)) for een in wijzigingen.lijst],
+    )
 
 
 def _is_bij(admin: AdminClient, groep: str, eind: Mapping[str, int], timeout_s: float) -> bool:

@@ -60,9 +60,20 @@ class Sleutels:
 
         Raises ValueError for another form, so that one person never gets two pseudonyms (Domain: Stages of processing).
         """
+        return self._pseudoniem(persoon, self._personen.actief)
+
+    def pseudoniemen(self, persoon: str) -> list[str]:
+        """Every name that a person may have been given: one for each key in the ring, that of now first.
+
+        Who looks for what stands under a pseudonym asks for all of them. Raises ValueError as `pseudoniem` does.
+        """
+        namen = sorted(self._personen.sleutels, key=lambda naam: (naam != self._personen.actief, naam))
+        return [self._pseudoniem(persoon, naam) for naam in namen]
+
+    def _pseudoniem(self, persoon: str, naam: str) -> str:
         if len(persoon) != bsn.BREEDTE or bsn.normaliseer(persoon) is None:
             raise ValueError("a pseudonym is made from nine digits")
-        return f"{self._personen.actief}:{hmac.digest(self._personen.sleutel, persoon.encode('ascii'), 'sha256').hex()}"
+        return f"{naam}:{hmac.digest(self._personen.sleutels[naam], persoon.encode('ascii'), 'sha256').hex()}"
 
     def kenmerk(self, inhoud: bytes) -> str:
         """A name for content that tells nothing about it to whoever lacks the key: key name, hyphen, hex."""

@@ -56,7 +56,7 @@ def topics(instellingen: Instellingen) -> tuple[Topic, ...]:
             ("validatie", bericht, _bewaar(14) | _GROOT),
             ("wacht", bericht, _COMPACT),
             ("dlq", 1, _bewaar(30)),  # as long as the longest of its origins
-            *((soort, 1, _COMPACT) for soort in SOORTEN),
+            *((soort, 1, _COMPACT | _GESCHIEDENIS) for soort in SOORTEN),
         )
     )
 
@@ -119,6 +119,9 @@ _COMPACT = {
     "segment.ms": str(DAG_MS),
     "min.cleanable.dirty.ratio": "0.1",
 }
+
+# Every state stays this long, so that a sink that is behind still sees each of them: they are the history.
+_GESCHIEDENIS = {"min.compaction.lag.ms": str(7 * DAG_MS)}
 
 
 def _bewaar(dagen: int) -> dict[str, str]:

@@ -2,25 +2,31 @@
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.inzage import leesbaar
 from domain.laadbestand import FOUTEN_MAX, BestandFout, lees_laadbestand
-from domain.levensloop import NietToegestaan, mag_lezen
+from domain.levensloop import NietToegestaan, trek_in
 from domain.referentie import BerichttypeStatus, DienstStatus, Koppeling, Notificatiekenmerk, Referentie
-from domain.samenvoegen import Wijzigingen, samenvoegen
+from domain.samenvoegen import samenvoegen
+from domain.tijd import UUR_MS, schrijf_tijd
+from domain.wijzigingen import Wijzigingen
+from tests.regels import regel
 
 OIN = "00000099000000001000"
 BSN, ANDER_BSN, GEEN_BSN = "000000012", "000000024", "123456789"
 NU = 1_000_000
+JAAR_2025 = 1_735_689_600_000
 
 
-def pseudoniem(bsn: str) -> str:
+def pseudoniem(bsn: str, sleutel: str = "k1") -> str:
     assert len(bsn) == 9
-    return f"k1:{hashlib.sha256(bsn.encode()).hexdigest()}"
+    return f"{sleutel}:{hashlib.sha256(bsn.encode()).hexdigest()}"
 
 
 def volledig() -> dict[str, Any]:
@@ -60,9 +66,12 @@ def volledig() -> dict[str, Any]:
     }
 
 
-def voeg(referentie: Referentie, bestand: dict[str, Any], nu: int = NU) -> Wijzigingen:
-    """Merges, and applies what came out."""
-    wijzigingen = samenvoegen(referentie, lees_laadbestand(bestand), nu, pseudoniem)
+def voeg(
+    referentie: Referentie, bestand: dict[str, Any], nu: int = NU, sleutels: Sequence[str] = ("k1",)
+) -> Wijzigingen:
+    """Merges, and applies what came out. `sleutels`: the ring for pseudonyms, the active one first."""
+    inhoud = lees_laadbestand(bestand)
+    wijzigingen = samenvoegen(referentie, inhoud, nu, lambda bsn: [pseudoniem(bsn, een) for een in sleutels])
     referentie.zet(wijzigingen.gegevens)
     return wijzigingen
 
@@ -90,7 +99,7 @@ def test_new_things_get_the_state_given(referentie: Referentie) -> None:
     (machtiging,) = referentie.machtigingen.values()
     assert machtiging.gemachtigde == pseudoniem(ANDER_BSN), "eight digits got their leading zero"
     assert (machtiging.van, machtiging.tot) == (0, None)
-    assert mag_lezen(referentie, pseudoniem(BSN), pseudoniem(ANDER_BSN), OIN, "AANSLAG", NU) == ["Belastingen"]
+    assert leesbaar(referentie, [pseudoniem(BSN)], [pseudoniem(ANDER_BSN)], NU)[OIN, "AANSLAG"] == ["Belastingen"]
 
 
 def test_what_is_new_is_told(referentie: Referentie) -> None:
@@ -158,13 +167,13 @@ def bestanden(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@given(st.lists(bestanden(), max_size=5))
-def test_every_file_is_taken_whole_or_not_at_all_and_twice_is_once(reeks: list[dict[str, Any]]) -> None:
+@given(st.lists(bestanden(), max_size=5), st.sampled_from([NU, JAAR_2025]))
+def test_every_file_is_taken_whole_or_not_at_all_and_twice_is_once(reeks: list[dict[str, Any]], begin: int) -> None:
     referentie = Referentie()
-    for nummer, bestand in enumerate(reeks):
+    for nummer, bestand in enumerate(reeks, begin):
         voor = copy.deepcopy(referentie)
         try:
-            voeg(referentie, bestand, NU + nummer)
+            voeg(referentie, bestand, nummer)
         except NietToegestaan:
             assert referentie == voor
             continue
@@ -177,7 +186,7 @@ def test_every_file_is_taken_whole_or_not_at_all_and_twice_is_once(reeks: list[d
                 assert (nu.status, nu.gekoppeld()) == (DienstStatus.INACTIEF, [])
             elif "berichttypes" in dienst:
                 assert set(nu.gekoppeld()) == set(dienst["berichttypes"])
-        assert voeg(referentie, bestand, NU + nummer + 1).lijst == []
+        assert voeg(referentie, bestand, nummer + 1).lijst == []
 
 
 def wijzig(soort: str, plaats: int = 0, **velden: Any) -> dict[str, Any]:
@@ -217,7 +226,7 @@ def test_given_fields_overwrite(referentie: Referentie) -> None:
     }
     assert teksten(voeg(referentie, bestand)) == [
         f"leverancier {OIN}: another naam, another intermediair_voor",
-        f"berichttype {OIN}/AANSLAG: another omschrijving, another notificatiekenmerk",
+        f"berichttype {OIN}/AANSLAG: another omschrijving, Betalen → Informatie geven",
         f"dienst {OIN}/Belastingen: another omschrijving",
         f"machtigingen.0 for dienst {OIN}/Belastingen: until 2030-01-01T00:00:00.000Z",
     ]
@@ -325,9 +334,95 @@ def test_one_error_names_all_that_is_not_allowed(referentie: Referentie) -> None
 def test_a_machtiging_for_a_dienst_that_is_not_there_is_remarked_on(referentie: Referentie) -> None:
     wijzigingen = voeg(referentie, wijzig("machtigingen", dienst_id="belastingen"))
     assert wijzigingen.opmerkingen == [f"machtigingen.0: there is no dienst {OIN}/belastingen, so it gives nothing"]
-    assert mag_lezen(referentie, pseudoniem(BSN), pseudoniem(ANDER_BSN), OIN, "AANSLAG", NU) == ["Belastingen"]
+    assert leesbaar(referentie, [pseudoniem(BSN)], [pseudoniem(ANDER_BSN)], NU)[OIN, "AANSLAG"] == ["Belastingen"]
 
 
+def machtiging(tot: int | None) -> dict[str, Any]:
+    """A file with the one machtiging of the full file, with this end."""
+    return wijzig("machtigingen", tot=None if tot is None else schrijf_tijd(tot))
+
+
+TE_RUIM = "Too wide is a privacy breach, too narrow leaves someone without his letter: both are errors"
+NA_WISSEL = ("k2", "k1")
+"""The ring for pseudonyms once its key was rotated."""
+
+
+@regel(TE_RUIM, "use a keyed HMAC with a key id, never a bare hash")
+def test_a_file_finds_and_ends_a_machtiging_given_under_an_earlier_key(referentie: Referentie) -> None:
+    assert voeg(referentie, machtiging(None), sleutels=NA_WISSEL) == Wijzigingen()
+    voeg(referentie, machtiging(NU + 1), sleutels=NA_WISSEL)
+    (een,) = referentie.machtigingen.values()
+    assert (een.belanghebbende, een.tot) == (pseudoniem(BSN, "k1"), NU + 1)
+    van, voor = ([pseudoniem(bsn, sleutel) for sleutel in NA_WISSEL] for bsn in (BSN, ANDER_BSN))
+    assert leesbaar(referentie, van, voor, NU) != {}
+    assert leesbaar(referentie, van, voor, NU + 1) == {}
+
+
+@regel(TE_RUIM)
+def test_a_machtiging_that_stands_under_two_keys_ends_under_both(referentie: Referentie) -> None:
+    voeg(referentie, machtiging(None), sleutels=("k2",))
+    assert len(referentie.machtigingen) == 2
+    voeg(referentie, machtiging(NU + 1), sleutels=NA_WISSEL)
+    assert [een.tot for een in referentie.machtigingen.values()] == [NU + 1, NU + 1]
+    assert voeg(referentie, machtiging(NU + 1), NU + 2, NA_WISSEL) == Wijzigingen()
+
+
+@regel(TE_RUIM)
+@pytest.mark.parametrize("anders", [None, NU + UUR_MS, NU - 2])
+def test_of_two_keys_the_one_under_which_it_still_runs_counts(referentie: Referentie, anders: int | None) -> None:
+    voeg(referentie, machtiging(NU - 1))
+    voeg(referentie, machtiging(None), sleutels=("k2",))
+    voeg(referentie, machtiging(anders), sleutels=NA_WISSEL)
+    assert [een.tot for een in referentie.machtigingen.values()] == [NU - 1, anders]
+    assert voeg(referentie, machtiging(anders), sleutels=NA_WISSEL) == Wijzigingen()
+
+
+def test_what_is_new_is_named_by_the_active_key() -> None:
+    referentie = Referentie()
+    voeg(referentie, volledig(), sleutels=NA_WISSEL)
+    (een,) = referentie.machtigingen.values()
+    assert (een.belanghebbende, een.gemachtigde) == (pseudoniem(BSN, "k2"), pseudoniem(ANDER_BSN, "k2"))
+
+
+@regel(TE_RUIM)
+@pytest.mark.parametrize("anders", [None, NU + UUR_MS, NU - 2])
+def test_a_machtiging_that_has_ended_does_not_come_back_by_a_file(referentie: Referentie, anders: int | None) -> None:
+    referentie.zet([trek_in(een, NU - 1) for een in referentie.machtigingen.values()])
+    voor = copy.deepcopy(referentie)
+    with pytest.raises(NietToegestaan, match=r"machtigingen\.0 for dienst .*: has ended.* another van") as fout:
+        voeg(referentie, machtiging(anders))
+    assert referentie == voor
+    assert not any(waarde in str(fout.value) for waarde in (BSN, ANDER_BSN, ANDER_BSN[1:], pseudoniem(BSN)))
+    voeg(referentie, wijzig("machtigingen", van=schrijf_tijd(NU)))
+    assert [een.tot for een in referentie.machtigingen.values()] == [NU - 1, None]
+
+
+@regel(TE_RUIM)
+def test_one_withdrawn_before_it_began_does_not_come_back_either() -> None:
+    referentie = Referentie()
+    bestand = wijzig("machtigingen", van=schrijf_tijd(NU + UUR_MS))
+    voeg(referentie, bestand)
+    referentie.zet([trek_in(een, NU) for een in referentie.machtigingen.values()])
+    with pytest.raises(NietToegestaan, match="has ended"):
+        voeg(referentie, bestand, NU + 1)
+
+
+@regel(TE_RUIM)
+def test_the_end_of_one_that_still_runs_moves_either_way(referentie: Referentie) -> None:
+    for tot in (NU + 2, NU + 9, None, NU + 1):
+        voeg(referentie, machtiging(tot))
+        assert [een.tot for een in referentie.machtigingen.values()] == [tot]
+
+
+def test_the_same_file_changes_nothing_once_its_end_has_passed(referentie: Referentie) -> None:
+    voeg(referentie, machtiging(NU + 1))
+    assert voeg(referentie, machtiging(NU + 1), NU + UUR_MS) == Wijzigingen()
+    zonder_einde = machtiging(None)
+    del zonder_einde["machtigingen"][0]["tot"]
+    assert voeg(referentie, zonder_einde, NU + UUR_MS) == Wijzigingen()
+
+
+@regel("use a keyed HMAC with a key id, never a bare hash")
 def test_the_state_never_holds_a_bsn(referentie: Referentie) -> None:
     assert BSN not in repr(referentie)
     assert ANDER_BSN[1:] not in repr(referentie)
