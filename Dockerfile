@@ -10,6 +10,7 @@ COPY domain domain
 COPY avro avro
 COPY streams streams
 COPY sinks sinks
+COPY bijlagen bijlagen
 COPY profielservice profielservice
 COPY agents agents
 COPY aanlevering aanlevering

@@ -4,6 +4,7 @@
 PYTHON ?= python3
 DATA ?= .data
 TESTS ?=
+JOBS ?= 3
 UPGRADE ?=
 
 VENV := .venv/bin/python
@@ -18,7 +19,7 @@ PIN := --universal --python-version 3.11 --generate-hashes --no-emit-index-url -
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'DATA=dir is the data folder of demo and up (default: .data). TESTS="..." are words for pytest.'
+	@echo 'DATA=dir is the data folder of demo and up (default: .data). TESTS="..." are words for pytest, JOBS=n its processes.'
 
 demo: java $(KLAAR) ## start the stack, stream 20 000 messages through it, check every count, stop
 	@$(VENV) -m voorbeeld.demo --data "$(DATA)"
@@ -27,7 +28,7 @@ up: java $(KLAAR) ## start the stack and stay until Ctrl-C; its addresses are in
 	@$(VENV) -m cli.main up --data "$(DATA)"
 
 test: java $(KLAAR) ## the whole suite, real Kafka and real ClickHouse engine included
-	@$(VENV) -m pytest $(TESTS)
+	@$(VENV) -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 test-unit: $(KLAAR) ## the tests that need no Kafka and no ClickHouse
 	@$(VENV) -m pytest $(or $(TESTS),tests/unit)
@@ -41,9 +42,9 @@ lint: $(KLAAR) ## style, types, and the direction of imports
 bench: $(KLAAR) ## how our slices compare with one record a message: ratios within one run
 	@$(VENV) -m bench.codec
 
-docs: $(KLAAR) ## write the generated half of docs/events.md and docs/settings.md again
-	@for page in events:avro settings:streams; do \
-	  { sed '/^<!-- made by/q' "docs/$${page%:*}.md" && echo && $(VENV) -m "$${page#*:}.beschrijf"; } > .venv/page.md \
+docs: $(KLAAR) ## write the generated half of docs/events.md, docs/settings.md and docs/rules.md again
+	@for page in events:avro.beschrijf settings:streams.beschrijf rules:tests.regeltabel; do \
+	  { sed '/^<!-- made by/q' "docs/$${page%:*}.md" && echo && $(VENV) -m "$${page#*:}"; } > .venv/page.md \
 	    && cp .venv/page.md "docs/$${page%:*}.md" || exit 1; done
 
 lock: $(KLAAR) ## pin the requirements again after a change of pyproject.toml; UPGRADE=--upgrade takes the newest

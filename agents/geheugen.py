@@ -21,6 +21,11 @@ class Geheugen:
         """How many decisions are held."""
         return self._aantal
 
+    @property
+    def besloten_tot(self) -> int:
+        """The offset after the last decision held; 0: ClickHouse shows every decision."""
+        return self._volgorde[-1][0] + 1 if self._volgorde else 0
+
     def onthoud(self, offset: int, uitkomst: Uitkomst) -> None:
         """Adds the decisions of the record at this offset of `validatie`."""
         self._nummers.setdefault(uitkomst.kader.proceskenmerk, set()).update(uitkomst.nummers)
@@ -30,11 +35,12 @@ class Geheugen:
         self._volgorde.append((offset, uitkomst))
         self._aantal += len(uitkomst)
 
-    def vergeet(self, zichtbaar_tot: int) -> None:
-        """Drops what stands below the visible progress.
+    def vergeet(self, zichtbaar_tot: int) -> bool:
+        """Drops what stands below the visible progress; True when there was any.
 
         Only before the look-up in ClickHouse whose answer it is used with, never between that and the decision.
         """
+        voor = self._aantal
         while self._volgorde and self._volgorde[0][0] < zichtbaar_tot:
             _, uitkomst = self._volgorde.popleft()
             nummers = self._nummers[uitkomst.kader.proceskenmerk]
@@ -44,6 +50,7 @@ class Geheugen:
             verwerkt = {uitkomst.bericht_id(rij) for rij in uitkomst.verwerkt()}
             self._verwerkt[uitkomst.kader.leverancier] -= verwerkt
             self._aantal -= len(uitkomst)
+        return self._aantal != voor
 
     def nummers(self, proceskenmerk: UUID) -> Collection[int]:
         """The numbers of a run that are decided."""

@@ -7,22 +7,19 @@ and no more. The content is a pure function of the rows.
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-
-from agents.beslissen import KAFKA_WEG
+from agents.auditor import Auditor
+from agents.veger import Veger
 from avro.codec import Codec, Onleesbaar
 from domain.batch import Kader
 from domain.batch import partitie as partitie_van
 from domain.resultaat import Resultaat
-from sinks.database import DatabaseWeg
 from sinks.stroomvragen import NietAfgerond
 from sinks.vragen import Vragen
 from streams import metrics
-from streams.fence import EigenPartitie, Onteigend
+from streams.fence import Record
 from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
@@ -32,99 +29,58 @@ _PER_TRANSACTIE = 50
 """Results that go in one transaction: some seconds' work at most."""
 
 
-class _Toewijzing(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, sweep: "Resultaten") -> None:
-        self._sweep = sweep
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        # The loop closes what is lost: to close a producer under a write that goes on would leave that write hanging.
-        self._sweep.toegewezen = set()
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._sweep.toegewezen = {tp.partition for tp in assigned}
-
-
-@dataclass(slots=True)
-class Eigen:
-    """A partition of `resultaat` that we own, and the runs with a result there that ClickHouse may not show yet."""
-
-    partitie: EigenPartitie
-    bekend: dict[UUID, int] = field(default_factory=dict)
-    """The offset of a run's result."""
-
-
-class Resultaten:
+class Resultaten(Veger):
     """The sweep of one worker."""
 
-    def __init__(self, instellingen: Instellingen, codec: Codec, vragen: Vragen, topic_id: str) -> None:
-        self._instellingen = instellingen
+    def __init__(
+        self,
+        instellingen: Instellingen,
+        codec: Codec,
+        vragen: Vragen,
+        topic_id: str,
+        auditor: Auditor | None = None,
+    ) -> None:
+        """`auditor` looks after the runs whose results are ours to give."""
+        super().__init__(instellingen, "resultaat", vragen, topic_id)
+        self._auditor = auditor
         self._codec = codec
         self._vragen = vragen
-        self._topic_id = topic_id
-        self._eigen: dict[int, Eigen] = {}
-        self._te_vergeten = True
-        """Whether the work list of open runs may hold answered ones."""
-        self.toegewezen: set[int] = set()
+        self._bekend: dict[int, dict[UUID, int]] = {}
+        """By partition: the runs with a result there that ClickHouse may not show yet, and the offset of that."""
 
-    async def loop(self) -> None:
-        """Runs until cancelled. Raises LogVerdwenen."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._instellingen.kafka,
-            group_id=self._instellingen.groep("resultaat"),
-            enable_auto_commit=False,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
-            max_poll_interval_ms=24 * 3600 * 1000,
-            # It is a member for the sake of its assignment; the sink is who reads this topic.
-            auto_offset_reset="latest",
-        )
-        consumer.subscribe([self._instellingen.topic("resultaat")], listener=_Toewijzing(self))
-        await consumer.start()
-        try:
-            while True:
-                try:
-                    await self._sweep()
-                except (DatabaseWeg, Onteigend, *KAFKA_WEG) as fout:
-                    log.warning("the sweep cannot go on now, trying again: %s", type(fout).__name__)
-                    await self.laat_los()
-                await consumer.getmany(timeout_ms=int(self._instellingen.sweep_s * 1000))
-        finally:
-            await self.laat_los()
-            await consumer.stop()
+    async def geopend(self, partitie: int, records: Sequence[Record]) -> None:
+        """See `Veger`."""
+        bekend = self._bekend[partitie] = {}
+        for record in records:
+            try:
+                bekend[self._codec.lees_resultaat(record.waarde).kader.proceskenmerk] = record.offset
+            except Onleesbaar as fout:
+                # The sink sets it aside; no reader takes it for a result.
+                log.warning("unreadable result at resultaat[%d]@%d: %s", partitie, record.offset, fout)
 
-    async def laat_los(self) -> None:
-        """Lets go of every partition; it is fenced anew before it is written again."""
-        eigen, self._eigen = self._eigen, {}
-        for partitie in eigen.values():
-            await partitie.partitie.close()
-
-    async def _sweep(self) -> None:
-        for partitie in self._eigen.keys() - self.toegewezen:
-            await self._eigen.pop(partitie).partitie.close()
-        if not self.toegewezen:
-            return
-        # In this order: own, then forget what ClickHouse shows, then ask it which runs lack a result.
-        voortgang = await asyncio.to_thread(self._vragen.voortgang, self._topic_id)
-        for partitie in self.toegewezen - self._eigen.keys():
-            self._eigen[partitie] = await self._open(partitie, voortgang.get(partitie, 0))
-        for partitie, eigen in self._eigen.items():
-            zichtbaar_tot = voortgang.get(partitie, 0)
-            eigen.bekend = {run: offset for run, offset in eigen.bekend.items() if offset >= zichtbaar_tot}
+    async def veeg(self, voortgang: Mapping[int, int]) -> bool:
+        """See `Veger`. What ClickHouse showed is forgotten before it is asked which runs lack a result."""
+        for partitie in self.eigen:
+            zichtbaar_tot, bekend = voortgang.get(partitie, 0), self._bekend[partitie]
+            self._bekend[partitie] = {run: offset for run, offset in bekend.items() if offset >= zichtbaar_tot}
         per_partitie: dict[int, list[Kader]] = {}
         for kader in await asyncio.to_thread(self._vragen.afgeronde_runs_zonder_resultaat, _PER_KEER):
             partitie = partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
-            if partitie in self._eigen and kader.proceskenmerk not in self._eigen[partitie].bekend:
+            if partitie in self.eigen and kader.proceskenmerk not in self._bekend[partitie]:
                 per_partitie.setdefault(partitie, []).append(kader)
         for partitie, kaders in per_partitie.items():
             for begin in range(0, len(kaders), _PER_TRANSACTIE):
                 resultaten = await self._resultaten(kaders[begin : begin + _PER_TRANSACTIE])
                 if resultaten:
-                    await self._schrijf(self._eigen[partitie], resultaten)
-        if per_partitie:
-            self._te_vergeten = True
-        elif self._te_vergeten:
-            await asyncio.to_thread(self._vragen.vergeet_beantwoorde_runs)
-            self._te_vergeten = False
+                    await self._schrijf(partitie, resultaten)
+        self.te_vergeten |= any(self._bekend[partitie] for partitie in self.eigen)
+        if self._auditor is not None:
+            await self._auditor.kijk(self.eigen.keys())
+        return False
+
+    def vergeet(self) -> None:
+        """See `Veger`."""
+        self._vragen.vergeet_beantwoorde_runs()
 
     async def _resultaten(self, kaders: list[Kader]) -> list[Resultaat]:
         """The results of these runs; one whose rows are not all there waits for a later sweep and holds up no other."""
@@ -136,24 +92,10 @@ class Resultaten:
             return []
         return [resultaat for kader in kaders for resultaat in await self._resultaten([kader])]
 
-    async def _open(self, partitie: int, zichtbaar_tot: int) -> Eigen:
-        eigen = Eigen(EigenPartitie(self._instellingen, "resultaat", partitie))
-        try:
-            for record in await eigen.partitie.open(zichtbaar_tot):
-                try:
-                    eigen.bekend[self._codec.lees_resultaat(record.waarde).kader.proceskenmerk] = record.offset
-                except Onleesbaar as fout:
-                    # The sink sets it aside; no reader takes it for a result.
-                    log.warning("unreadable result at resultaat[%d]@%d: %s", partitie, record.offset, fout)
-        except BaseException:
-            await eigen.partitie.close()
-            raise
-        return eigen
-
-    async def _schrijf(self, eigen: Eigen, resultaten: list[Resultaat]) -> None:
-        offsets = await eigen.partitie.schrijf(
+    async def _schrijf(self, partitie: int, resultaten: list[Resultaat]) -> None:
+        offsets = await self.eigen[partitie].schrijf(
             [(str(r.kader.batch_id).encode(), self._codec.schrijf_resultaat(r)) for r in resultaten]
         )
         for offset, resultaat in zip(offsets, resultaten, strict=True):
-            eigen.bekend[resultaat.kader.proceskenmerk] = offset
+            self._bekend[partitie][resultaat.kader.proceskenmerk] = offset
         metrics.RESULTATEN.inc(len(resultaten))

@@ -6,6 +6,7 @@ durable.
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 import faust
 from aiokafka import AIOKafkaProducer
@@ -13,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from agents.geduld import back_off
 from avro.codec import Codec, Onleesbaar
-from domain.batch import splits
+from domain.batch import Batch, splits
 from streams import metrics
 from streams.app import Stream, ruwe_topic
 from streams.dlq import Terzijde
@@ -24,6 +25,17 @@ log = logging.getLogger(__name__)
 
 _PER_KEER = 2
 """Batches that one take holds; each can be 16 MB."""
+
+
+async def schrijf_slices(producer: AIOKafkaProducer, codec: Codec, topic: str, slices: Mapping[int, Batch]) -> None:
+    """Returns when these slices, given by their partition, are durable. Raises KafkaError."""
+    beloften = [
+        await producer.send(
+            topic, codec.schrijf_batch(slice_, "bericht"), str(slice_.kader.batch_id).encode(), partition=nummer
+        )
+        for nummer, slice_ in slices.items()
+    ]
+    await asyncio.gather(*beloften)
 
 
 class Splitser:
@@ -46,12 +58,7 @@ class Splitser:
             await self._terzijde.zet(topic, partitie, offset, str(fout))
             return
         self._terzijde.leesbaar()
-        key = str(batch.kader.batch_id).encode()
-        beloften = [
-            await self._producer.send(self._topic, self._codec.schrijf_batch(slice_, "bericht"), key, partition=nummer)
-            for nummer, slice_ in splits(batch, self._partities).items()
-        ]
-        await asyncio.gather(*beloften)
+        await schrijf_slices(self._producer, self._codec, self._topic, splits(batch, self._partities))
         metrics.BATCHES_GESPLITST.inc()
 
 

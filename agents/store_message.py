@@ -9,6 +9,7 @@ import asyncio
 from avro.codec import Codec
 from domain.batch import Batch
 from domain.beslissing import Uitkomst
+from domain.referentie import Referentie
 from sinks.objecten import Objecten, OpslagWeg
 from streams.sleutels import Sleutels
 
@@ -17,15 +18,28 @@ _HOOGSTENS_S = 20.0
 
 
 async def plaats(
-    slice_: Batch, uitkomst: Uitkomst, partitie: int, codec: Codec, objecten: Objecten, sleutels: Sleutels
+    slice_: Batch,
+    uitkomst: Uitkomst,
+    partitie: int,
+    codec: Codec,
+    objecten: Objecten,
+    sleutels: Sleutels,
+    *,
+    referentie: Referentie | None = None,
 ) -> str:
-    """Returns the object's name when it is durable, or an empty name when nothing is placed. Raises OpslagWeg."""
+    """Returns the object's name when it is durable, or an empty name when nothing is placed. Raises OpslagWeg.
+
+    Every message gets the standaardbijlagen that its berichttype has in `referentie`, which the decision was made on.
+    """
     geplaatst = {uitkomst.nummers[rij] for rij in uitkomst.verwerkt()}
     if not geplaatst:
         return ""
     rijen = [rij for rij, nummer in enumerate(slice_.berichten.nummers) if nummer in geplaatst]
-    inhoud = codec.schrijf_batch(Batch(slice_.kader, slice_.berichten.kies(rijen)), "bericht")
-    kader = slice_.kader
+    kader, berichten = slice_.kader, slice_.berichten.kies(rijen)
+    if referentie is not None:
+        per_type = {code: referentie.standaardbijlagen(kader.leverancier, code) for code in set(berichten.berichttypes)}
+        berichten = berichten.met_standaardbijlagen({code: bijlagen for code, bijlagen in per_type.items() if bijlagen})
+    inhoud = codec.schrijf_batch(Batch(kader, berichten), "bericht")
     naam = f"berichten/{kader.leverancier}/{kader.proceskenmerk}/{partitie}-{sleutels.kenmerk(inhoud)}"
     try:
         async with asyncio.timeout(_HOOGSTENS_S):

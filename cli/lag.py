@@ -6,10 +6,11 @@ from typing import Any
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from sinks.sink import ONDERWERPEN
 from streams.settings import Instellingen
 
 TIMEOUT_S = 15.0
-GROEPEN = {"worker": ("batch", "bericht"), "sink": ("batch", "validatie", "resultaat")}
+GROEPEN = {"worker": ("batch", "bericht"), "sink": ONDERWERPEN}
 """Which group reads which topics."""
 
 

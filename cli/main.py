@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aanlevering import client as aanlever_client
-from cli import stapel, vertoon, vraagopdrachten, wachten
+from cli import berichttype, bijlage, dienst, inzage, leverancier, machtiging, stapel, vertoon, vraagopdrachten, wachten
 from cli.laad import LaadFout, laad
 from cli.lag import KafkaWeg
 from cli.opties import (
@@ -26,6 +26,7 @@ from cli.opties import (
     instellingen,
     vragen,
 )
+from cli.wijzigen import Door, WijzigFout
 from domain.oin import is_oin
 from sinks.database import DatabaseWeg, maak_client
 from sinks.migreer import MigratieGeweigerd, TabellenOntbreken, migreer
@@ -56,6 +57,7 @@ BEKENDE_FOUTEN = (
     SleutelFout,
     TabellenOntbreken,
     TopicFout,
+    WijzigFout,
     aanlever_client.NietAangeleverd,
     stapel.StapelFout,
     OSError,
@@ -64,6 +66,12 @@ BEKENDE_FOUTEN = (
 
 
 app.add_typer(vraagopdrachten.app)
+app.add_typer(bijlage.app)
+app.add_typer(berichttype.app, name="berichttype")
+app.add_typer(leverancier.app, name="leverancier")
+app.add_typer(dienst.app, name="dienst")
+app.add_typer(machtiging.app, name="machtiging")
+app.add_typer(inzage.app)
 
 
 @app.command(epilog="Example: berichtenstroom up --workers 2")
@@ -109,11 +117,12 @@ def worker_(data: Data = None) -> None:
 @app.command("laad", epilog="Example: berichtenstroom laad referentiegegevens.json")
 def laad_(
     bestand: Annotated[Path, typer.Argument(metavar="FILE", help="JSON with leveranciers, berichttypes, diensten, …")],
+    door: Door = "",
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Merge FILE into the reference data; returns when all running processes apply it."""
-    verslag = asyncio.run(laad(instellingen(data), bestand))
+    verslag = asyncio.run(laad(instellingen(data), bestand, door))
     if json:
         vertoon.als_json(verslag.json())
         return

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _BREED = 240
 """Columns where nobody's terminal sets a width."""
@@ -37,7 +38,7 @@ def lijst(rijen: Sequence[dict[str, Any]], *, json_: bool, leeg: str = "nothing 
     for naam in kolommen:
         tabel.add_column(naam, overflow="fold")  # a key that is cut is of no use
     for rij in rijen:
-        tabel.add_row(*(_cel(rij[naam]) for naam in kolommen))
+        tabel.add_row(*(Text(_cel(rij[naam])) for naam in kolommen))  # what people typed is no markup
     uit.print(tabel)
     for rij in rijen:
         for waarde in rij.values():

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +28,7 @@ from cli.opties import (
     vragen,
 )
 from sinks.antwoord import maak_antwoord, resultaat_json
-from sinks.vragen import OngeldigeCursor
+from sinks.vragen import Filter, OngeldigeCursor, Vragen
 
 app = typer.Typer()
 
@@ -72,47 +73,42 @@ def berichtverwerking(
         vertoon.fout.print(f"next page: --cursor {volgende}", highlight=False, soft_wrap=True)
 
 
-Code = Annotated[str | None, typer.Option("--code", help="The messages behind this code.")]
+Vraag = Callable[[Vragen, Filter, str | None], list[dict[str, Any]]]
 
 
-@app.command(epilog="Example: berichtenstroom fouten --code BerichtTypeNietOndersteund")
-def fouten(
-    op: OpOptie = "ontvangst",
-    van: Van = None,
-    tot: Tot = None,
-    leverancier: LeverancierOptie = None,
-    batch: BatchOptie = None,
-    afgerond: Afgerond = None,
-    status: StatusOptie = None,
-    runs: Runs = False,
-    code: Code = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Why messages were not placed: codes with counts, or with --code the messages."""
-    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
-    with vragen(data) as naslag:
-        vertoon.lijst(naslag.fouten(filter_, code), json_=json, leeg="no errors")
+def _achter_een_getal(vraag: Vraag, leeg: str) -> Callable[..., None]:
+    """The command that asks this: both of them take the same."""
+
+    def opdracht(
+        op: OpOptie = "ontvangst",
+        van: Van = None,
+        tot: Tot = None,
+        leverancier: LeverancierOptie = None,
+        batch: BatchOptie = None,
+        afgerond: Afgerond = None,
+        status: StatusOptie = None,
+        runs: Runs = False,
+        code: Annotated[str | None, typer.Option("--code", help="The messages behind this code.")] = None,
+        data: Data = None,
+        json: Json = False,
+    ) -> None:
+        filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
+        with vragen(data) as naslag:
+            vertoon.lijst(vraag(naslag, filter_, code), json_=json, leeg=leeg)
+
+    return opdracht
 
 
-@app.command(epilog="Example: berichtenstroom waarschuwingen --van 2026-01-01T00:00:00Z")
-def waarschuwingen(
-    op: OpOptie = "ontvangst",
-    van: Van = None,
-    tot: Tot = None,
-    leverancier: LeverancierOptie = None,
-    batch: BatchOptie = None,
-    afgerond: Afgerond = None,
-    status: StatusOptie = None,
-    runs: Runs = False,
-    code: Code = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Which warnings placed messages have: codes with counts, or with --code the messages."""
-    filter_ = maak_filter(op, van, tot, leverancier, batch, afgerond, status, runs=runs)
-    with vragen(data) as naslag:
-        vertoon.lijst(naslag.waarschuwingen(filter_, code), json_=json, leeg="no warnings")
+app.command(
+    "fouten",
+    help="Why messages were not placed: codes with counts, or with --code the messages.",
+    epilog="Example: berichtenstroom fouten --code BerichtTypeNietOndersteund",
+)(_achter_een_getal(Vragen.fouten, "no errors"))
+app.command(
+    "waarschuwingen",
+    help="Which warnings placed messages have: codes with counts, or with --code the messages.",
+    epilog="Example: berichtenstroom waarschuwingen --van 2026-01-01T00:00:00Z",
+)(_achter_een_getal(Vragen.waarschuwingen, "no warnings"))
 
 
 @app.command(epilog="Example: berichtenstroom resultaat 0d3c8f0e-9d0e-4b6e-8d3c-2f1f6c5b7a10 --xml")
@@ -145,11 +141,27 @@ def resultaat(
 
 
 @app.command(epilog="Example: berichtenstroom sla --van 2026-01-01T00:00:00Z --json")
-def sla(van: Van = None, tot: Tot = None, data: Data = None, json: Json = False) -> None:
-    """The 24-hour norm for each leverancier, with what is still open."""
-    nu = time.time_ns() // 1_000_000
+def sla(
+    van: Van = None,
+    tot: Tot = None,
+    overschreden: Annotated[
+        bool, typer.Option("--overschreden", help="Instead, every message over 24 hours or open for longer.")
+    ] = False,
+    leverancier: LeverancierOptie = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many messages, the longest first.")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The 24-hour norm for each leverancier, with what is still open; --overschreden names the breaches."""
+    if not overschreden and (leverancier, limit) != (None, None):
+        raise typer.BadParameter("goes with --overschreden", param_hint="--leverancier, --limit")
+    nu, begin, einde = time.time_ns() // 1_000_000, tijd(van, "van"), tijd(tot, "tot")
     with vragen(data) as naslag:
-        vertoon.lijst(naslag.sla(nu, tijd(van, "van"), tijd(tot, "tot")), json_=json, leeg="no messages in this period")
+        if overschreden:
+            rijen = naslag.overschreden(nu, begin, einde, leverancier, limit)
+            vertoon.lijst(rijen, json_=json, leeg="no message took longer than the norm")
+        else:
+            vertoon.lijst(naslag.sla(nu, begin, einde), json_=json, leeg="no messages in this period")
 
 
 @app.command("lag", epilog="Example: berichtenstroom lag --json")

@@ -11,16 +11,23 @@ from typing import Any
 from aiokafka.errors import ProducerFenced
 
 from agents import beslissen, splitsen
-from agents.beslissen import Beslisser
+from agents.auditor import Auditor
+from agents.beslisser import Beslisser, nu_ms
+from agents.herkansing import Herkansing
+from agents.notificeren import Notificeren
 from agents.resultaten import Resultaten
 from agents.splitsen import Splitser
+from bijlagen.keuring import Keuring
+from bijlagen.oordelen import Oordelen
+from bijlagen.proces import Keurders
 from profielservice.cache import CachendeProfielservice
 from profielservice.client import Profielservice, SoapProfielservice
 from sinks.database import maak_client
 from sinks.migreer import controleer as controleer_tabellen
+from sinks.notificatievragen import Notificatievragen
 from sinks.objecten import Objecten
 from sinks.schrijver import Schrijver
-from sinks.sink import Sink
+from sinks.sink import ONDERWERPEN, Sink
 from sinks.vragen import Vragen
 from streams import gezondheid, topics
 from streams.app import maak_app
@@ -60,7 +67,8 @@ async def draai(instellingen: Instellingen) -> int:
         codec = maak_codec(instellingen)
         sleutels = lees_sleutels(instellingen.sleutelbestand)
         topics.controleer(instellingen)
-        topic_ids = topics.topic_ids(instellingen, ["batch", "validatie", "resultaat"])
+        topic_ids = topics.topic_ids(instellingen, ONDERWERPEN)
+        notificatie_id = topics.topic_ids(instellingen, ["notificatie"])["notificatie"]
         database = maak_client(instellingen.clickhouse, instellingen.database)
         stapel.callback(database.close)
         controleer_tabellen(database, instellingen.database)
@@ -88,15 +96,11 @@ async def draai(instellingen: Instellingen) -> int:
         await volger.start()
         stapel.push_async_callback(volger.stop)
 
+        objecten = Objecten(instellingen.opslag_url, sleutels)
+        keuring = Keuring(objecten, Oordelen(database), Keurders(instellingen.keurders))
+        stapel.push_async_callback(keuring.stop)
         beslisser = Beslisser(
-            instellingen,
-            codec,
-            volger,
-            profiel,
-            Objecten(instellingen.opslag_url, sleutels),
-            sleutels,
-            vragen,
-            topic_ids["validatie"],
+            instellingen, codec, volger, profiel, objecten, sleutels, vragen, topic_ids["validatie"], keuring=keuring
         )
         stapel.push_async_callback(beslisser.stop)
         app = maak_app(instellingen)
@@ -104,17 +108,23 @@ async def draai(instellingen: Instellingen) -> int:
             app, instellingen, Splitser(instellingen, codec, producer, Terzijde(instellingen, codec, producer))
         )
         beslissen.registreer(app, instellingen, beslisser, codec, Terzijde(instellingen, codec, producer))
-        sink = Sink(
-            instellingen, codec, Schrijver(database), vragen, topic_ids, Terzijde(instellingen, codec, producer)
+        herkansing = Herkansing(instellingen, codec, beslisser, lambda: beslissen.toegewezen(app, instellingen))
+        schrijver = Schrijver(database)
+        sink = Sink(instellingen, codec, schrijver, vragen, topic_ids, Terzijde(instellingen, codec, producer))
+        auditor = Auditor(instellingen, codec, vragen, producer, topic_ids["validatie"])
+        resultaten = Resultaten(instellingen, codec, vragen, topic_ids["resultaat"], auditor)
+        notificeren = Notificeren(
+            instellingen, codec, Notificatievragen(database), schrijver, volger, notificatie_id, nu_ms
         )
-        resultaten = Resultaten(instellingen, codec, vragen, topic_ids["resultaat"])
 
         await app.start()
         stapel.push_async_callback(app.stop)
         delen = [
             Deel("Faust", app.wait_until_stopped()),
             Deel("sink", sink.loop()),
-            Deel("sweep", resultaten.loop()),
+            Deel("what waits", herkansing.loop()),
+            Deel("results", resultaten.loop()),
+            Deel("notifications", notificeren.loop()),
         ]
         wacht_op = ""
         log.info("worker %d works; metrics on port %d", os.getpid(), poort)

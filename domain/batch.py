@@ -5,11 +5,12 @@ that all have one width stand back to back in bytes: a GUID in 16, a BSN in 9 AS
 """
 
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from domain import bsn
+from domain.referentie import Standaardbijlage
 
 MAX_BERICHTEN = 1000
 MAX_BATCH_BYTES = 100_000_000
@@ -19,6 +20,8 @@ MAX_BIJLAGEN_BYTES = 500_000
 
 GUID_BYTES = 16
 SHA256_BYTES = 32
+MAX_INT = 2**31 - 1
+"""The highest Volgorde there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ class Berichten:
         """The BSN of a row. It may go to the profile service and the encrypted store, and nowhere else."""
         return self.gebruikers[rij * bsn.BREEDTE : (rij + 1) * bsn.BREEDTE].decode("ascii")
 
+    def sha256(self, bijlage: int) -> bytes:
+        """The 32 bytes of a bijlage's SHA-256, by its place among all bijlagen."""
+        return self.bijlage_sha256[bijlage * SHA256_BYTES : (bijlage + 1) * SHA256_BYTES]
+
     def kies(self, rijen: Iterable[int]) -> "Berichten":
         """The given rows, in that order, with their bijlagen."""
         gekozen = list(rijen)
@@ -95,12 +102,42 @@ class Berichten:
             einddatums=[self.einddatums[i] for i in gekozen],
             schema_fouten=[self.schema_fouten[i] for i in gekozen],
             bijlage_rijen=[nieuw for nieuw, _ in bijlagen],
-            bijlage_sha256=b"".join(
-                self.bijlage_sha256[i * SHA256_BYTES : (i + 1) * SHA256_BYTES] for _, i in bijlagen
-            ),
+            bijlage_sha256=b"".join(self.sha256(i) for _, i in bijlagen),
             bijlage_groottes=[self.bijlage_groottes[i] for _, i in bijlagen],
             bijlage_omschrijvingen=[self.bijlage_omschrijvingen[i] for _, i in bijlagen],
             bijlage_volgordes=[self.bijlage_volgordes[i] for _, i in bijlagen],
+        )
+
+    def met_standaardbijlagen(self, per_type: Mapping[str, Sequence[Standaardbijlage]]) -> "Berichten":
+        """The same messages, each with the standaardbijlagen of its berichttype behind its own bijlagen (Domain:
+        Berichttypes); the Volgorde goes on where the message's own ends."""
+        if per_type.keys().isdisjoint(self.berichttypes):
+            return self
+        eigen: dict[int, list[int]] = {}
+        for bijlage, rij in enumerate(self.bijlage_rijen):
+            eigen.setdefault(rij, []).append(bijlage)
+        rijen, sommen, groottes, omschrijvingen, volgordes = [], [], [], [], []
+        for rij, berichttype in enumerate(self.berichttypes):
+            van_bericht = [
+                (self.sha256(i), self.bijlage_groottes[i], self.bijlage_omschrijvingen[i], self.bijlage_volgordes[i])
+                for i in eigen.get(rij, ())
+            ]
+            laatste = max((volgorde for *_, volgorde in van_bericht), default=0)
+            van_type = enumerate(per_type.get(berichttype, ()), laatste + 1)
+            van_bericht += [(een.sha256, een.grootte, een.naam, min(plaats, MAX_INT)) for plaats, een in van_type]
+            for sha256, grootte, omschrijving, volgorde in van_bericht:
+                rijen.append(rij)
+                sommen.append(sha256)
+                groottes.append(grootte)
+                omschrijvingen.append(omschrijving)
+                volgordes.append(volgorde)
+        return replace(
+            self,
+            bijlage_rijen=rijen,
+            bijlage_sha256=b"".join(sommen),
+            bijlage_groottes=groottes,
+            bijlage_omschrijvingen=omschrijvingen,
+            bijlage_volgordes=volgordes,
         )
 
 

@@ -5,7 +5,7 @@ the code. Everything here is a pure function of the slice and of what is known; 
 reference data of that moment, the answers of the profile service, and what was decided before.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from domain import bsn
@@ -88,17 +88,29 @@ def beoordeel_vooraf(slice_: Batch, referentie: Referentie) -> list[Verwerkingsc
 
 def te_vragen(slice_: Batch, referentie: Referentie, bekend: Bekend) -> set[Vraag]:
     """Every question whose answer `beslis` may need now."""
+    return {vraag for _, vraag in _voor_gebruiker(slice_, referentie, bekend)}
+
+
+def te_keuren(slice_: Batch, referentie: Referentie, bekend: Bekend, antwoorden: Mapping[Vraag, bool]) -> set[bytes]:
+    """The SHA-256 of every bijlage whose verdict `beslis` may need now: those of messages that may be sent."""
+    geplaatst = {rij for rij, vraag in _voor_gebruiker(slice_, referentie, bekend) if antwoorden.get(vraag)}
+    berichten = slice_.berichten
+    return {berichten.sha256(bijlage) for bijlage, rij in enumerate(berichten.bijlage_rijen) if rij in geplaatst}
+
+
+def _voor_gebruiker(slice_: Batch, referentie: Referentie, bekend: Bekend) -> Iterator[tuple[int, Vraag]]:
+    """The rows that no check before 'gebruiker' decides, with what is to be asked about them."""
     berichten = slice_.berichten
     elfproef = bsn.elfproef_kolom(berichten.gebruikers)
-    return {
-        (berichten.berichttypes[rij], berichten.gebruiker(rij))
-        for rij, code in enumerate(beoordeel_vooraf(slice_, referentie))
-        if code is None
-        and elfproef[rij]
-        and berichten.nummers[rij] not in bekend.nummers
-        and berichten.bericht_id(rij) not in bekend.verwerkt
-        and referentie.ondersteunt(slice_.kader.leverancier, berichten.berichttypes[rij])
-    }
+    for rij, code in enumerate(beoordeel_vooraf(slice_, referentie)):
+        if (
+            code is None
+            and elfproef[rij]
+            and berichten.nummers[rij] not in bekend.nummers
+            and berichten.bericht_id(rij) not in bekend.verwerkt
+            and referentie.ondersteunt(slice_.kader.leverancier, berichten.berichttypes[rij])
+        ):
+            yield rij, (berichten.berichttypes[rij], berichten.gebruiker(rij))
 
 
 def beslis(
@@ -107,47 +119,67 @@ def beslis(
     bekend: Bekend,
     antwoorden: Mapping[Vraag, bool],
     verwerkt_op: int,
+    *,
+    oordelen: Mapping[bytes, Collection[str]] | None = None,
     opgegeven: Collection[Stadium] = (),
+    opslag_weg: bool = False,
     pseudoniem: Callable[[str], str] = lambda _: "",
 ) -> Uitkomst:
-    """Decides the messages of a slice that have no decision yet.
+    """Decides the messages of a slice that have no decision yet and can be decided now.
 
-    `antwoorden` holds an answer for all of `te_vragen`, unless `opgegeven` names the stages on our side that failed
-    for good: then their messages become TechnischProbleem. `pseudoniem` names a citizen by a keyed digest of his BSN.
-    Raises KeyError when an answer is missing without `opgegeven`.
+    `antwoorden` are those of the profile service, `oordelen` the warnings on bijlagen by SHA-256 (None: bijlagen are
+    not checked). A message that lacks one of these waits: it is left out, and so is every later one with its
+    BerichtID, since the order in the file decides which of two is 'already there'. With `opslag_weg` all that
+    would be placed waits. `opgegeven` names the stages on our side that failed for good: what waits for one of them
+    becomes TechnischProbleem. `pseudoniem` names a citizen by a keyed digest of his BSN.
     """
     berichten, leverancier = slice_.berichten, slice_.kader.leverancier
     elfproef = bsn.elfproef_kolom(berichten.gebruikers)
     vooraf = beoordeel_vooraf(slice_, referentie)
+    bijlagen: dict[int, list[bytes]] = {}
+    for bijlage, rij in enumerate(berichten.bijlage_rijen):
+        bijlagen.setdefault(rij, []).append(berichten.sha256(bijlage))
     uitkomst = Uitkomst(slice_.kader, verwerkt_op)
     geplaatst: set[bytes] = set()
+    wachtend: set[bytes] = set()
 
-    def oordeel(rij: int) -> tuple[Verwerkingscode, Stadium | None]:
-        berichttype, code = berichten.berichttypes[rij], vooraf[rij]
+    def opslag(rij: int) -> tuple[Verwerkingscode, Stadium | None] | None:
+        gekeurd = oordelen is None or all(sha256 in oordelen for sha256 in bijlagen.get(rij, ()))
+        if Stadium.STORE_MESSAGE in opgegeven and (opslag_weg or not gekeurd):
+            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.STORE_MESSAGE
+        return None if opslag_weg or not gekeurd else (Verwerkingscode.VERWERKT, None)
+
+    def oordeel(rij: int) -> tuple[Verwerkingscode, Stadium | None] | None:
+        """Code and stage; None for a message that waits."""
+        berichttype, code, bericht_id = berichten.berichttypes[rij], vooraf[rij], berichten.bericht_id(rij)
         if code is not None:
             return code, None
-        if berichten.bericht_id(rij) in bekend.verwerkt or berichten.bericht_id(rij) in geplaatst:
+        if bericht_id in bekend.verwerkt or bericht_id in geplaatst:
             return Verwerkingscode.BERICHT_BESTAAT_AL, None
+        if bericht_id in wachtend:
+            return None
         if Stadium.VALIDATE_BERICHTTYPE in opgegeven:
             return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_BERICHTTYPE
         if not referentie.ondersteunt(leverancier, berichttype):
             return Verwerkingscode.BERICHTTYPE_NIET_ONDERSTEUND, None
         if not elfproef[rij]:
             return Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, None
-        vraag = (berichttype, berichten.gebruiker(rij))
-        if vraag not in antwoorden and Stadium.VALIDATE_GEBRUIKER in opgegeven:
+        antwoord = antwoorden.get((berichttype, berichten.gebruiker(rij)))
+        if antwoord is None and Stadium.VALIDATE_GEBRUIKER in opgegeven:
             return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_GEBRUIKER
-        if not antwoorden[vraag]:
-            return Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, None
-        if Stadium.STORE_MESSAGE in opgegeven:
-            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.STORE_MESSAGE
-        return Verwerkingscode.VERWERKT, None
+        if antwoord is None:
+            return None
+        return opslag(rij) if antwoord else (Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, None)
 
     ids = bytearray()
     for rij, nummer in enumerate(berichten.nummers):
         if nummer in bekend.nummers:
             continue
-        code, stadium = oordeel(rij)
+        besluit = oordeel(rij)
+        if besluit is None:
+            wachtend.add(berichten.bericht_id(rij))
+            continue
+        code, stadium = besluit
         verwerkt = code is Verwerkingscode.VERWERKT
         if verwerkt:
             geplaatst.add(berichten.bericht_id(rij))
@@ -159,7 +191,24 @@ def beslis(
         uitkomst.redenen.append(berichten.schema_fouten[rij])
         uitkomst.publicatiedatums.append(berichten.publicatiedatums[rij])
         uitkomst.diensten.append(referentie.diensten_van(leverancier, berichten.berichttypes[rij]) if verwerkt else [])
-        uitkomst.waarschuwingen.append([])
+        uitkomst.waarschuwingen.append(_waarschuwingen(bijlagen.get(rij, []), oordelen) if verwerkt else [])
         uitkomst.ontvangers.append(pseudoniem(berichten.gebruiker(rij)) if verwerkt else "")
     uitkomst.bericht_ids = bytes(ids)
     return uitkomst
+
+
+def _waarschuwingen(bijlagen: list[bytes], oordelen: Mapping[bytes, Collection[str]] | None) -> list[str]:
+    """The warnings on the bijlagen of one message, each once, in the order in which they were given."""
+    if oordelen is None:
+        return []
+    return list(dict.fromkeys(code for sha256 in bijlagen for code in oordelen[sha256]))
+
+
+def wachtenden(slice_: Batch, bekend: Bekend, uitkomst: Uitkomst) -> list[int]:
+    """The rows of a slice that have no decision, neither before nor in this outcome."""
+    besloten = set(uitkomst.nummers)
+    return [
+        rij
+        for rij, nummer in enumerate(slice_.berichten.nummers)
+        if nummer not in besloten and nummer not in bekend.nummers
+    ]

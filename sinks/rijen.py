@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from avro.gegevens import als_json, soort_van
 from domain.batch import GUID_BYTES, Batch
 from domain.beslissing import Uitkomst
 from domain.codes import NUL_GUID, toonbaar_berichttype
+from domain.notificatie import Plaats
+from domain.referentie import Gegeven, Herkomst
 from domain.resultaat import Resultaat
 
 KOLOMMEN = {
@@ -43,7 +46,9 @@ KOLOMMEN = {
         "object",
         "volgorde",
     ),
+    "wijzigingen": ("soort", "sleutel", "oin", "volgorde", "op", "door", "toestand"),
     "resultaten": ("leverancier", "batch_id", "proceskenmerk", "verwerkt_op", "totaal", "per_code"),
+    "genotificeerd": ("zichtbaar_op", "proceskenmerk", "nummer", "gemaakt_op"),
 }
 """The columns of each table, in the order in which rows give them."""
 
@@ -132,5 +137,25 @@ def van_resultaat(resultaat: Resultaat) -> list[Sequence[Any]]:
         resultaat.verwerkt_op,
         kader.totaal,
         dict(Counter(str(code) for code in resultaat.codes)),
+    )
+    return [[waarde] for waarde in rij]
+
+
+def van_genotificeerd(plaatsen: Sequence[Plaats], gemaakt_op: int) -> list[Sequence[Any]]:
+    """The rows of `genotificeerd` for messages whose notification was written."""
+    return [*([plaats[veld] for plaats in plaatsen] for veld in range(3)), [gemaakt_op] * len(plaatsen)]
+
+
+def van_gegeven(gegeven: Gegeven, offset: int) -> list[Sequence[Any]]:
+    """The row of `wijzigingen` for a record of a topic with reference data: who made it so, and when."""
+    herkomst = gegeven.herkomst or Herkomst(0, "")
+    rij = (
+        soort_van(gegeven),
+        gegeven.sleutel,
+        gegeven.oin,
+        offset,
+        herkomst.op,
+        herkomst.door,
+        als_json(gegeven),
     )
     return [[waarde] for waarde in rij]

@@ -1,4 +1,4 @@
-"""From `batch`, `validatie` and `resultaat` to ClickHouse, each record's rows to be seen exactly once.
+"""From `batch`, `validatie`, `resultaat` and the reference data to ClickHouse, each record's rows seen exactly once.
 
 Rows first, confirmed; then the progress (the topic's id, partition, next offset), in ClickHouse too; then Kafka's
 commit, for who watches the lag. After a death anywhere between, the same records come again, and their rows collapse
@@ -15,9 +15,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from avro.codec import Codec, Onleesbaar
+from avro.codec import SOORTEN, Codec, Onleesbaar
 from sinks.database import DatabaseWeg
-from sinks.rijen import Rijen, van_batch, van_resultaat, van_uitkomst
+from sinks.rijen import Rijen, van_batch, van_gegeven, van_resultaat, van_uitkomst
 from sinks.schrijver import Schrijver
 from sinks.vragen import Vragen
 from streams import metrics
@@ -27,8 +27,9 @@ from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
 
-ONDERWERPEN = ("batch", "validatie", "resultaat")
-_TABEL = {"batch": "runs", "validatie": "uitkomsten", "resultaat": "resultaten"}
+_TABEL = {"batch": "runs", "validatie": "uitkomsten", "resultaat": "resultaten"} | dict.fromkeys(SOORTEN, "wijzigingen")
+ONDERWERPEN = tuple(_TABEL)
+"""The topics that ClickHouse gets, named without prefix."""
 
 
 class _Toewijzing(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -55,6 +56,7 @@ class Sink:
         topic_ids: dict[str, str],
         terzijde: Terzijde,
     ) -> None:
+        """`topic_ids`: of the topics in ONDERWERPEN, named without prefix."""
         self._instellingen = instellingen
         self._codec = codec
         self._schrijver = schrijver
@@ -180,8 +182,10 @@ class Sink:
                 kolommen = van_batch(self._codec.lees_batch(record.value), record.offset)
             elif onderwerp == "validatie":
                 kolommen = van_uitkomst(self._codec.lees_uitkomst(record.value), record.offset)
-            else:
+            elif onderwerp == "resultaat":
                 kolommen = van_resultaat(self._codec.lees_resultaat(record.value))
+            else:
+                kolommen = van_gegeven(self._codec.lees_gegeven(onderwerp, record.value), record.offset)
         except Onleesbaar as fout:
             await self._terzijde.zet(tp.topic, tp.partition, record.offset, str(fout))
             return

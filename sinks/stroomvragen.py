@@ -31,6 +31,10 @@ BekendeUitkomst = tuple[str, bytes, UUID, int, bool]
 KADER = """proceskenmerk, batch_id, leverancier, aangeleverd_door,
     toUnixTimestamp64Milli(aanmaakdatum), toUnixTimestamp64Milli(aangeleverd_op), totaal"""
 
+VAN_RUNS = """(leverancier, batch_id, proceskenmerk) IN (SELECT arrayJoin(
+    arrayZip({leveranciers:Array(String)}, {batch_ids:Array(UUID)}, {proceskenmerken:Array(UUID)})))"""
+"""Rows of the runs that `_sleutels` gives."""
+
 T = TypeVar("T")
 
 
@@ -97,6 +101,36 @@ class Stroomvragen:
                   ORDER BY aangeleverd_op, proceskenmerk LIMIT {{limit:UInt32}}"""
         return [Kader(*rij) for rij in self._rijen(sql, limit=limit)]
 
+    def onbesloten_runs(self, tot: int, na: tuple[int, UUID], limit: int) -> list[Kader]:
+        """Frames of runs with a message without decision, delivered until `tot` (milliseconds), the oldest first.
+
+        `na`: aangeleverd_op and Proceskenmerk of the run after which to go on.
+        """
+        sql = f"""SELECT {KADER} FROM onbeantwoord
+                  WHERE besloten < totaal AND aangeleverd_op <= fromUnixTimestamp64Milli({{tot:Int64}}, 'UTC')
+                      AND (aangeleverd_op, proceskenmerk)
+                          > (fromUnixTimestamp64Milli({{na_op:Int64}}, 'UTC'), {{na_run:UUID}})
+                  ORDER BY aangeleverd_op, proceskenmerk LIMIT {{limit:UInt32}}"""
+        return [Kader(*rij) for rij in self._rijen(sql, tot=tot, na_op=na[0], na_run=str(na[1]), limit=limit)]
+
+    def offsets_van(self, kaders: Sequence[Kader]) -> dict[UUID, int]:
+        """Where these runs stand in topic `batch`: the offset, in a partition that the rows do not tell.
+
+        Left out is a run whose row was torn from it in a failed insert; it comes.
+        """
+        rijen = self._per_run("SELECT proceskenmerk, max(volgorde) FROM runs", kaders)
+        return {rij[0]: rij[1] for rij in rijen}
+
+    def besloten_nummers(self, kaders: Sequence[Kader]) -> dict[UUID, set[int]]:
+        """The numbers of these runs that have a decision; runs without any are left out."""
+        rijen = self._per_run("SELECT proceskenmerk, groupUniqArray(nummer) FROM uitkomsten", kaders)
+        return {run: set(nummers) for run, nummers in rijen}
+
+    def _per_run(self, selectie: str, kaders: Sequence[Kader]) -> Iterator[Sequence[Any]]:
+        """A row for each of these runs, of a table with their keys."""
+        for deel in _stukken(kaders, RUNS_PER_VRAAG):
+            yield from self._rijen(f"{selectie} WHERE {VAN_RUNS} GROUP BY proceskenmerk", **_sleutels(deel))
+
     def resultaten_van(self, kaders: Sequence[Kader]) -> list[Resultaat]:
         """The results of these runs, in the order given: a function of their rows alone.
 
@@ -105,17 +139,14 @@ class Stroomvragen:
         uitkomsten: dict[UUID, list[Sequence[Any]]] = {}
         for deel in _stukken(kaders, RUNS_PER_VRAAG):
             rijen = self._rijen(
-                """
+                f"""
                 SELECT proceskenmerk, nummer, bericht_id, berichttype, code, stadium,
                     toUnixTimestamp64Milli(verwerkt_op)
                 FROM uitkomsten FINAL
-                WHERE (leverancier, batch_id, proceskenmerk) IN (SELECT arrayJoin(
-                    arrayZip({leveranciers:Array(String)}, {batch_ids:Array(UUID)}, {proceskenmerken:Array(UUID)})))
+                WHERE {VAN_RUNS}
                 ORDER BY proceskenmerk, nummer
                 """,
-                leveranciers=[kader.leverancier for kader in deel],
-                batch_ids=[str(kader.batch_id) for kader in deel],
-                proceskenmerken=[str(kader.proceskenmerk) for kader in deel],
+                **_sleutels(deel),
             )
             uitkomsten |= {run: list(groep) for run, groep in groupby(rijen, itemgetter(0))}
         return [_resultaat(kader, uitkomsten.get(kader.proceskenmerk, [])) for kader in kaders]
@@ -160,6 +191,15 @@ def _resultaat(kader: Kader, rijen: Sequence[Sequence[Any]]) -> Resultaat:
         codes=[Verwerkingscode(rij[4]) for rij in rijen],
         stadia=[Stadium(rij[5]) for rij in rijen],
     )
+
+
+def _sleutels(kaders: Sequence[Kader]) -> dict[str, object]:
+    """The parameters of `VAN_RUNS`."""
+    return {
+        "leveranciers": [kader.leverancier for kader in kaders],
+        "batch_ids": [str(kader.batch_id) for kader in kaders],
+        "proceskenmerken": [str(kader.proceskenmerk) for kader in kaders],
+    }
 
 
 def _identiteit(leverancier: str, bericht_id: bytes, run: UUID) -> tuple[str, UUID]:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from domain.batch import Kader
 from domain.resultaat import Resultaat
-from domain.tijd import schrijf_tijd
+from domain.tijd import NORM_MS, schrijf_tijd
 from sinks.stroomvragen import KADER, NietAfgerond, Stroomvragen
 
 Op = Literal["ontvangst", "verwerking"]
@@ -232,6 +232,29 @@ class Vragen(Stroomvragen):
         grenzen = {"van": _BEGIN if van is None else van, "tot": _EINDE if tot is None else tot}
         namen = "leverancier berichten binnen_norm p50_s p95_s p99_s max_s overschreden open oudste_open_s"
         return _als_rijen(namen, self._rijen(sql, nu=nu, **grenzen))
+
+    def overschreden(
+        self,
+        nu: int,
+        van: int | None = None,
+        tot: int | None = None,
+        leverancier: str | None = None,
+        limit: int | None = None,
+    ) -> list[Rij]:
+        """The breaches that `sla` counts, by name: messages that took longer than the norm, or are open for longer at
+        `nu`, the longest first; at most `limit` of them."""
+        duur = "(ifNull(toUnixTimestamp64Milli(verwerkt_op), {nu:Int64}) - toUnixTimestamp64Milli(aangeleverd_op))"
+        voorwaarden = [f"{duur} > {NORM_MS}", *periode("aangeleverd_op", van, tot)]
+        if leverancier is not None:
+            voorwaarden.append("leverancier = {leverancier:String}")
+        sql = f"""SELECT leverancier, batch_id, bericht_id, nummer, toUnixTimestamp64Milli(aangeleverd_op),
+                      toUnixTimestamp64Milli(verwerkt_op), {duur} / 1000 AS duur_s
+                  FROM berichten {_waar(voorwaarden)}
+                  ORDER BY duur_s DESC, leverancier, batch_id, nummer, bericht_id
+                  {"" if limit is None else "LIMIT {limit:UInt64}"}"""
+        gegeven = {"van": van, "tot": tot, "leverancier": leverancier, "limit": limit}
+        rijen = self._rijen(sql, nu=nu, **{naam: waarde for naam, waarde in gegeven.items() if waarde is not None})
+        return _als_rijen("leverancier batch_id bericht_id nummer aangeleverd_op verwerkt_op duur_s", rijen)
 
     def _voeg_berichten_toe(self, batches: list[Rij], per_run: bool) -> None:
         bron, sleutel = ("berichten_per_run", "proceskenmerk") if per_run else ("berichten", "batch_id")

@@ -7,7 +7,7 @@ read (committed) after that is all that was ever decided, and nobody else adds t
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 TRANSACTIE_MS = 30_000
 """After this a transaction that nobody ends is aborted by the broker, so that readers of what is committed go on."""
+
+
+KAFKA_WEG = (KafkaError, OSError, TimeoutError, AssertionError)
+"""What aiokafka raises when a transaction cannot go on; AssertionError is its word for a state it cannot leave."""
 
 
 class Onteigend(Exception):
@@ -45,12 +49,13 @@ class Record:
 
 
 class EigenPartitie:
-    """One partition of one topic, owned by whoever opened it last."""
+    """One partition of one topic, owned by whoever opened it last; with it the same partition of topic `naast`."""
 
-    def __init__(self, instellingen: Instellingen, onderwerp: str, partitie: int) -> None:
+    def __init__(self, instellingen: Instellingen, onderwerp: str, partitie: int, naast: str | None = None) -> None:
         self._instellingen = instellingen
         self.partitie = partitie
         self._topic = instellingen.topic(onderwerp)
+        self._naast = self._topic if naast is None else instellingen.topic(naast)
         self._producer = AIOKafkaProducer(
             bootstrap_servers=instellingen.kafka,
             transactional_id=instellingen.groep(f"{onderwerp}-{partitie}"),
@@ -68,24 +73,32 @@ class EigenPartitie:
         await self._producer.start()
         return await lees_tot_eind(self._instellingen, self._topic, self.partitie, vanaf)
 
-    async def schrijf(
-        self, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool] = lambda: True
-    ) -> list[int]:
-        """Writes (key, value) records in one transaction and returns their offsets: all are committed, or none.
+    def lees_naast(self) -> AsyncIterator[Record]:
+        """All committed records of topic `naast`, once `open` has fenced every former owner. Raises KafkaError."""
+        return doorloop(self._instellingen, self._naast, self.partitie, None)
 
-        `mag` is asked at the last moment before the commit. Raises Ingetrokken when it says no, Onteigend when another
-        owner came, TimeoutError. After these or any other error close the partition: whether the records are
-        committed, only opening it anew tells.
+    async def schrijf(
+        self,
+        records: Sequence[tuple[bytes, bytes]],
+        mag: Callable[[], bool] = lambda: True,
+        naast: Sequence[tuple[bytes, bytes | None]] = (),
+    ) -> list[int]:
+        """Writes (key, value) records, and those for topic `naast`, in one transaction: all are committed, or none.
+
+        Returns their offsets, first of `records`, then of `naast`. `mag` is asked at the last moment before the
+        commit. Raises Ingetrokken when it says no, Onteigend when another owner came, TimeoutError. After these or any
+        other error close the partition: whether the records are committed, only opening it anew tells.
         """
         async with asyncio.timeout(TRANSACTIE_MS / 1000):
-            return await self._schrijf(records, mag)
+            alle = [(self._topic, *record) for record in records] + [(self._naast, *record) for record in naast]
+            return await self._schrijf(alle, mag)
 
-    async def _schrijf(self, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool]) -> list[int]:
+    async def _schrijf(self, records: Sequence[tuple[str, bytes, bytes | None]], mag: Callable[[], bool]) -> list[int]:
         try:
             await self._producer.begin_transaction()
             beloften = [
-                await self._producer.send(self._topic, value=waarde, key=key, partition=self.partitie)
-                for key, waarde in records
+                await self._producer.send(topic, value=waarde, key=key, partition=self.partitie)
+                for topic, key, waarde in records
             ]
             geschreven = await asyncio.gather(*beloften, return_exceptions=True)
             offsets = []
@@ -144,20 +157,43 @@ async def eerste_vanaf(instellingen: Instellingen, topic: str, partitie: int, va
 
 
 async def lees_tot_eind(instellingen: Instellingen, topic: str, partitie: int, vanaf: int) -> list[Record]:
-    """All committed records of a partition from `vanaf` to the end it has now."""
+    """All committed records of a partition from `vanaf` to the end it has now. Raises LogVerdwenen, KafkaError."""
+    return [record async for record in doorloop(instellingen, topic, partitie, vanaf)]
+
+
+async def doorloop(instellingen: Instellingen, topic: str, partitie: int, vanaf: int | None) -> AsyncIterator[Record]:
+    """The same, one by one; `vanaf` None: from the beginning that the log has."""
     tp = TopicPartition(topic, partitie)
     async with _Lezer(instellingen) as lezer:
         consumer = lezer.consumer
         consumer.assign([tp])
         begin = (await consumer.beginning_offsets([tp]))[tp]
         eind = (await consumer.end_offsets([tp]))[tp]
+        if vanaf is None:
+            vanaf = begin
         if vanaf < begin and not (vanaf == 0 and begin == eind):
             raise LogVerdwenen(f"{topic}[{partitie}] starts at offset {begin}, while ClickHouse has seen up to {vanaf}")
         if vanaf > eind:
             raise LogVerdwenen(f"{topic}[{partitie}] ends at offset {eind}, while ClickHouse has seen up to {vanaf}")
         consumer.seek(tp, max(vanaf, begin))
-        records: list[Record] = []
         while await consumer.position(tp) < eind:
             for record in (await consumer.getmany(tp, timeout_ms=200)).get(tp, []):
-                records.append(Record(record.offset, record.key, record.value))
-        return records
+                yield Record(record.offset, record.key, record.value)
+
+
+async def lees_op(instellingen: Instellingen, topic: str, partitie: int, offsets: Sequence[int]) -> dict[int, Record]:
+    """The records at these offsets; those that the log does not have any more are left out. Raises KafkaError."""
+    tp = TopicPartition(topic, partitie)
+    gevonden: dict[int, Record] = {}
+    async with _Lezer(instellingen) as lezer:
+        consumer = lezer.consumer
+        consumer.assign([tp])
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        eind = (await consumer.end_offsets([tp]))[tp]
+        for offset in sorted(offset for offset in offsets if begin <= offset < eind):
+            consumer.seek(tp, offset)
+            while await consumer.position(tp) <= offset:
+                for record in (await consumer.getmany(tp, timeout_ms=200, max_records=1)).get(tp, []):
+                    if record.offset == offset:
+                        gevonden[offset] = Record(record.offset, record.key, record.value)
+    return gevonden

@@ -56,6 +56,15 @@ class Instellingen(BaseSettings):
     geduld_s: float = Field(
         20 * 3600, description="Seconds after delivery at which waiting for an outage ends in TechnischProbleem."
     )
+    keurders: int = Field(2, ge=1, description="Processes of a worker that check PDFs; each takes one core at most.")
+    pauze_s: float = Field(
+        10.0,
+        ge=0,
+        description="Seconds that slices wait in place for a service that is away, before they wait in `wacht`.",
+    )
+    wacht_max: int = Field(
+        200_000, description="Slices that may wait in `wacht` for each worker; more wait in place. Bounds memory."
+    )
     slices_per_keer: int = Field(32, description="Slices that one transaction may decide.")
     wachttijd_slices_s: float = Field(0.1, description="Seconds to gather them.")
     onverwerkt_max: int = Field(
@@ -64,6 +73,12 @@ class Instellingen(BaseSettings):
     sink_bytes: int = Field(32 * 1024 * 1024, description="Bytes of records that one round of the sink may hold.")
     sink_wacht_s: float = Field(0.5, description="Seconds the sink gathers records before it inserts.")
     sweep_s: float = Field(1.0, description="Seconds between two looks for finished runs.")
+    auditor_s: float = Field(60.0, ge=0, description="Seconds between two looks for runs that fell silent.")
+    auditor_na_s: float = Field(
+        300.0,
+        ge=0,
+        description="Seconds after delivery at which an open run is looked at; offers of it then grow rarer.",
+    )
     aanlevering_gelijktijdig: int = Field(2, description="Deliveries that are read at the same time.")
     aanlevering_wachtrij: int = Field(64, description="Deliveries that may wait before the door answers 503.")
     aanlevering_deadline_s: float = Field(60.0, description="Seconds a delivery may take to become durable.")

@@ -19,6 +19,11 @@ hypothesis.settings.register_profile("gedeeld", deadline=None)  # a busy machine
 hypothesis.settings.load_profile("gedeeld")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Names the mark of tests/regels.py."""
+    config.addinivalue_line("markers", "regel(*quotes): holds these rules of the domain (tests/regels.py)")
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that all tests use and none stops; who must stop one starts his own."""

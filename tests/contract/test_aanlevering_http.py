@@ -27,6 +27,7 @@ from sinks.objecten import Objecten, OpslagWeg, bijlage_naam
 from sinks.vragen import Dubbelzinnig
 from streams.sleutels import lees_sleutels, maak_sleutels
 from tests.globe import BATCH_ID, BSN, OIN, Rauw, maak_bericht, maak_bijlage, maak_xml
+from tests.regels import regel
 
 NU = 1_769_860_800_000
 GOED = maak_xml(berichten=[maak_bericht(1, bijlagen=[maak_bijlage()]), maak_bericht(2)])
@@ -134,6 +135,10 @@ async def geweigerd(deur: Deur, client: httpx.AsyncClient, inhoud: object, statu
     assert [batch.kader.batch_id for batch in deur.uitgegeven] == [UUID(BATCH_ID)]
 
 
+@regel(
+    "Everything else is accepted (202), processed, answered with a code and counted",
+    "Times are taken once, at the door, by one clock, and travel with the event",
+)
 async def test_a_batch_is_taken_when_it_is_durable(deur: Deur, client: httpx.AsyncClient, objecten: Objecten) -> None:
     antwoord = await lever(client, GOED)
     assert antwoord.status_code == 202
@@ -144,18 +149,28 @@ async def test_a_batch_is_taken_when_it_is_durable(deur: Deur, client: httpx.Asy
     assert await objecten.lees(bijlage_naam(batch.berichten.bijlage_sha256)) == b"%PDF-1.4\n%%EOF\n"
 
 
+@regel(
+    "A delivery of a BatchID that is already known is a new run with its own Proceskenmerk",
+    "`Proceskenmerk` is the unique key of one run of the process over one batch",
+    "a resend gets a new one",
+)
 async def test_a_resend_is_a_run_of_its_own(deur: Deur, client: httpx.AsyncClient) -> None:
     antwoorden = [(await lever(client, GOED)).json() for _ in range(2)]
     assert antwoorden[0]["batch_id"] == antwoorden[1]["batch_id"]
     assert antwoorden[0]["proceskenmerk"] != antwoorden[1]["proceskenmerk"]
 
 
+@regel(
+    "it fails alone, its batch goes on | NA",
+    "Everything else is accepted (202), processed, answered with a code and counted",
+)
 async def test_messages_that_break_the_schema_do_not_stop_a_batch(deur: Deur, client: httpx.AsyncClient) -> None:
     antwoord = await lever(client, maak_xml(berichten=[maak_bericht(1, GebruikerID="x"), maak_bericht(2)]))
     assert antwoord.status_code == 202
     assert list(map(bool, deur.uitgegeven[0].berichten.schema_fouten)) == [True, False]
 
 
+@regel("the batches of unknown or wrong senders too")
 async def test_a_batch_of_an_unknown_sender_is_taken(deur: Deur, client: httpx.AsyncClient) -> None:
     assert (await lever(client, maak_xml(leverancier="onbekend"))).status_code == 202
 
@@ -175,6 +190,7 @@ async def test_a_body_in_chunks_is_taken(deur: Deur, client: httpx.AsyncClient) 
     assert (await lever(client, stukjes())).status_code == 202
 
 
+@regel("without certificates (loopback, files) the OIN given with the delivery, else the one in the batch")
 async def test_the_header_says_who_delivers(deur: Deur, client: httpx.AsyncClient) -> None:
     await lever(client, GOED, **{OIN_HEADER: INTERMEDIAIR})
     assert (deur.uitgegeven[0].kader.leverancier, deur.uitgegeven[0].kader.aangeleverd_door) == (OIN, INTERMEDIAIR)
@@ -183,6 +199,7 @@ async def test_the_header_says_who_delivers(deur: Deur, client: httpx.AsyncClien
 # Hostile and broken deliveries, each followed by a good one.
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere", "not well-formed or hostile XML")
 async def test_no_xml_is_refused(deur: Deur, client: httpx.AsyncClient) -> None:
     await geweigerd(deur, client, b"{}", 400, "XmlNietWelgevormd")
 
@@ -212,6 +229,7 @@ async def test_another_encoding_is_refused(deur: Deur, client: httpx.AsyncClient
     await geweigerd(deur, client, xml, 400, "CoderingOnbekend")
 
 
+@regel("not well-formed or hostile XML")
 async def test_an_external_entity_is_refused_and_not_fetched(deur: Deur, client: httpx.AsyncClient) -> None:
     gevraagd = []
 
@@ -228,6 +246,7 @@ async def test_an_external_entity_is_refused_and_not_fetched(deur: Deur, client:
     assert gevraagd == []
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere", "not well-formed or hostile XML")
 async def test_a_billion_laughs_is_refused(deur: Deur, client: httpx.AsyncClient) -> None:
     namen = [f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 12)]
     kop = f'<!DOCTYPE b [<!ENTITY e0 "lach">{"".join(namen)}]>'
@@ -252,18 +271,22 @@ async def test_an_attribute_without_end_is_refused(deur: Deur, client: httpx.Asy
     await geweigerd(deur, client, xml, 400, "XmlVijandig")
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere", "another root")
 async def test_another_root_is_refused(deur: Deur, client: httpx.AsyncClient) -> None:
     await geweigerd(deur, client, maak_xml(ns="urn:ander"), 400, "VerkeerdeWortel")
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere", "0 or more than 1000 messages")
 async def test_a_batch_without_messages_is_refused(deur: Deur, client: httpx.AsyncClient) -> None:
     await geweigerd(deur, client, maak_xml(berichten=[]), 400, "GeenBerichten")
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere", "0 or more than 1000 messages")
 async def test_more_than_1000_messages_are_refused(deur: Deur, client: httpx.AsyncClient) -> None:
     await geweigerd(deur, client, maak_xml(berichten=["<Bericht/>"] * 1001), 400, "TeVeelBerichten")
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere", "a BatchID or BerichtLeverancierID that cannot be read")
 async def test_an_unreadable_batch_id_is_refused(deur: Deur, client: httpx.AsyncClient) -> None:
     await geweigerd(deur, client, maak_xml(batch_id="1"), 400, "BatchIDOnleesbaar")
 
@@ -272,11 +295,13 @@ async def test_a_leverancier_that_looks_like_a_bsn_is_refused(deur: Deur, client
     await geweigerd(deur, client, maak_xml(leverancier=BSN), 400, "LeverancierOnleesbaar")
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere", "over 100 MB")
 async def test_over_100_mb_is_refused_by_its_length(deur: Deur, client: httpx.AsyncClient) -> None:
     groot = GOED + b" " * (MAX_BATCH_BYTES + 1 - len(GOED))
     await geweigerd(deur, client, groot, 413, "TeGroot")
 
 
+@regel("over 100 MB")
 async def test_over_100_mb_in_chunks_is_refused(deur: Deur, client: httpx.AsyncClient) -> None:
     async def stukken() -> AsyncIterator[bytes]:
         yield GOED
@@ -365,6 +390,7 @@ async def later(deur: Deur, client: httpx.AsyncClient, oorzaak: str) -> None:
     assert f'aanlevering_later_total{{oorzaak="{oorzaak}"}} 1.0' in (await client.get("/metrics")).text
 
 
+@regel("Profile service, store, ClickHouse or Kafka away is never a reason to refuse a message")
 async def test_kafka_away_is_503_and_passes(deur: Deur, client: httpx.AsyncClient) -> None:
     deur.uitgeef_fout = KafkaWeg("away")
     await later(deur, client, "kafka")
@@ -372,6 +398,7 @@ async def test_kafka_away_is_503_and_passes(deur: Deur, client: httpx.AsyncClien
     assert (await lever(client, GOED)).status_code == 202
 
 
+@regel("Profile service, store, ClickHouse or Kafka away is never a reason to refuse a message")
 async def test_the_store_away_is_503_and_nothing_is_published(
     deur: Deur, client: httpx.AsyncClient, objecten: Objecten, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -487,6 +514,7 @@ async def test_a_result_while_clickhouse_is_away_or_unsure(deur: Deur, client: h
     assert (antwoord.status_code, antwoord.json()["code"]) == (409, "Dubbelzinnig")
 
 
+@regel("no result, log line, metric, Kafka key or header, error text")
 async def test_an_unforeseen_error_is_logged_without_its_text(
     deur: Deur, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -506,6 +534,7 @@ async def test_health_and_readiness(deur: Deur, client: httpx.AsyncClient) -> No
     assert (gereed.status_code, gereed.json()) == (503, {"kafka": False, "opslag": True})
 
 
+@regel("no result, log line, metric, Kafka key or header, error text")
 async def test_one_line_is_logged_for_each_delivery_and_no_content(
     deur: Deur, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:

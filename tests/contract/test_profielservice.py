@@ -31,6 +31,7 @@ from profielservice.client import (
 )
 from profielservice.gebruikers import Gebruiker, Storing
 from profielservice.geheugen import GeheugenProfielservice
+from tests.regels import regel
 
 OIN, ANDERE = "00000099000000001000", "00000099000000002000"
 BSN = "123456782"
@@ -109,6 +110,7 @@ async def opstelling(request: pytest.FixtureRequest) -> AsyncIterator[Opstelling
 # What is promised by each of them
 
 
+@regel("no such user, no active box, or not subscribed to this leverancier")
 async def test_only_who_exists_is_active_and_subscribed_receives(opstelling: Opstelling) -> None:
     bsns = nieuwe_bsns(8)
     staten: list[tuple[bool, str | list[str], bool]] = [
@@ -129,6 +131,7 @@ async def test_only_who_exists_is_active_and_subscribed_receives(opstelling: Ops
     assert antwoord == dict(zip(bsns, [mag for *_, mag in staten] + [False], strict=True))
 
 
+@regel("`T:klanten` holding 1 to 250 `S:Klant`")
 @pytest.mark.parametrize("aantal", [0, 1, 249, 250, 251, 1000])
 async def test_any_number_of_citizens_is_answered_each_its_own(opstelling: Opstelling, aantal: int) -> None:
     bsns = nieuwe_bsns(aantal)
@@ -155,6 +158,7 @@ async def test_what_is_not_nine_digits_is_not_asked(opstelling: Opstelling, sleu
     assert not sleutel or sleutel not in str(fout.value)
 
 
+@regel("no result, log line, metric, Kafka key or header, error text")
 async def test_a_fault_names_its_kind_and_no_citizen(opstelling: Opstelling, caplog: pytest.LogCaptureFixture) -> None:
     bsns = nieuwe_bsns(3)
     await opstelling.stoor(Storing(fout_bij_bsn=frozenset(bsns[1:2]), fout_bij_oin=frozenset({ANDERE})))
@@ -177,6 +181,7 @@ async def test_an_answer_that_leaves_citizens_out_is_a_fault(opstelling: Opstell
     assert not any(bsn in str(fout.value) for bsn in bsns)
 
 
+@regel("Expect it to be slow, rate limited, and away at times")
 @pytest.mark.parametrize(
     "storing", [Storing(weg=True), Storing(traag_s=10), Storing(afbreken=True)], ids=["503", "slow", "cut"]
 )
@@ -260,6 +265,16 @@ def fout_met(detail: str) -> bytes:
     ).encode()
 
 
+@regel(
+    "SOAP 1.1, document/literal",
+    "V = `http://schemas.rdw.nl/GEB/BerichtenboxValidatieService/2009/01`",
+    "T = `http://schemas.rdw.nl/GEB/BerichtenboxValidatieService/Types/2009/01`",
+    "S = `http://schemas.rdw.nl/GEB/Shared/Types/2009/01`",
+    "all elements qualified",
+    "`V:ValidateAbonnementen` / `V:validateAbonnementenAanvraag` with, in order, `T:berichtleverancierCode`",
+    "(`S:Key` = BSN, `S:Rol` = `Burger`)",
+    "The SOAPAction is not published: a setting",
+)
 async def test_what_the_client_sends_is_by_the_book() -> None:
     een, ander = nieuwe_bsns(2)
     tegenspeler = Tegenspeler(antwoord_voor((een, "true"), (ander, "0")))
@@ -285,6 +300,7 @@ async def test_what_the_client_sends_is_by_the_book() -> None:
     ]
 
 
+@regel("Expect it to be slow, rate limited, and away at times", "`T:klanten` holding 1 to 250 `S:Klant`")
 async def test_no_call_names_more_citizens_than_a_group_and_few_run_at_once() -> None:
     bsns = nieuwe_bsns(1000)
     tegenspeler = Tegenspeler(antwoord_voor(*((bsn, "true") for bsn in bsns)))
@@ -311,6 +327,7 @@ async def test_an_answer_that_contradicts_itself_is_a_fault() -> None:
     assert fout.value.soort == "AntwoordTegenstrijdig"
 
 
+@regel("Faults carry `S:ApplicationFault` or `S:DependentServiceFault`, each with `S:Message`")
 @pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error", "503 Service Unavailable"])
 @pytest.mark.parametrize(
     ("detail", "soort"),
@@ -333,6 +350,7 @@ async def test_a_fault_is_a_fault_whatever_the_status(detail: str, soort: str, s
 BOM = "<!DOCTYPE b [<!ENTITY a0 '123456782'>" + "".join(f"<!ENTITY a{n + 1} '{f'&a{n};' * 10}'>" for n in range(9))
 
 
+@regel("Expect it to be slow, rate limited, and away at times")
 @pytest.mark.parametrize(
     ("status", "antwoord"),
     [
@@ -428,6 +446,7 @@ async def test_nobody_listening_means_away() -> None:
     await dienst.close()
 
 
+@regel("`T:klanten` holding 1 to 250 `S:Klant`")
 @pytest.mark.parametrize("groep", [0, 251])
 def test_a_group_outside_the_interface_is_refused(groep: int) -> None:
     with pytest.raises(ValueError, match="1 to 250"):
@@ -458,6 +477,15 @@ VRAAG = f"""<e:Envelope xmlns:e="{SOAP}"><e:Body>
 </validateAbonnementenAanvraag></ValidateAbonnementen></e:Body></e:Envelope>"""
 
 
+@regel(
+    "SOAP 1.1, document/literal",
+    "V = `http://schemas.rdw.nl/GEB/BerichtenboxValidatieService/2009/01`",
+    "T = `http://schemas.rdw.nl/GEB/BerichtenboxValidatieService/Types/2009/01`",
+    "S = `http://schemas.rdw.nl/GEB/Shared/Types/2009/01`",
+    "all elements qualified",
+    "`V:ValidateAbonnementenResponse` / `V:ValidateAbonnementenResult` with a `T:Abonnement` for each klant",
+    "`T:klant` (as asked) and `T:isBerichtSturen` (boolean)",
+)
 def test_a_question_written_by_hand_is_answered_by_the_book(server: str) -> None:
     antwoord = httpx.post(server, content=VRAAG, headers={"Content-Type": "text/xml", "SOAPAction": '"iets"'})
     assert antwoord.status_code == 200
@@ -475,6 +503,10 @@ def test_a_question_written_by_hand_is_answered_by_the_book(server: str) -> None
     ]
 
 
+@regel(
+    "Faults carry `S:ApplicationFault` or `S:DependentServiceFault`, each with `S:Message`",
+    "`T:klanten` holding 1 to 250 `S:Klant`",
+)
 @pytest.mark.parametrize("aantal", [0, 251])
 def test_too_few_or_too_many_citizens_get_an_application_fault(server: str, aantal: int) -> None:
     klant = re.findall(r"<Klant.*</Klant>", VRAAG)[0]
@@ -514,6 +546,7 @@ def test_hostile_questions_get_a_client_fault_and_the_next_is_answered(server: s
     assert httpx.post(server, content=VRAAG).status_code == 200
 
 
+@regel("SOAP 1.1, document/literal")
 def test_another_client_gets_by_with_the_wsdl_alone(server: str) -> None:
     (bsn,) = nieuwe_bsns(1)
     httpx.put(f"{server}gebruikers", json={"gebruikers": [{"bsn": bsn, "actief": True, "abonnementen": [OIN]}]})
@@ -574,6 +607,7 @@ def test_health_readiness_and_metrics(server: str) -> None:
     assert BSN not in metingen
 
 
+@regel("no result, log line, metric, Kafka key or header, error text")
 def test_a_kill_loses_nothing_and_neither_disk_nor_log_holds_a_bsn(tmp_path: Path) -> None:
     data, bsns = tmp_path / "profiel", nieuwe_bsns(500)
     gebruikers = [{"bsn": bsn, "actief": True, "abonnementen": [OIN]} for bsn in bsns]

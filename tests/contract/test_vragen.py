@@ -11,6 +11,7 @@ from domain.codes import Stadium, Verwerkingscode
 from domain.tijd import schrijf_tijd
 from sinks.stroomvragen import NietAfgerond
 from sinks.vragen import Dubbelzinnig, Filter, OngeldigeCursor
+from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
@@ -61,6 +62,7 @@ def test_every_column_of_every_table_and_view_has_a_comment(t: Tafel) -> None:
     assert [rij for rij in tabellen if not rij[1]] == []
 
 
+@regel("Grey is everything received", "what is in none of these is still on its way")
 def test_a_received_batch_is_shown_before_anything_is_decided(t: Tafel) -> None:
     run = t.lever([X, Y], door=B)
     assert t.batches() == [
@@ -93,6 +95,7 @@ def test_a_received_batch_is_shown_before_anything_is_decided(t: Tafel) -> None:
     ]
 
 
+@regel("orange Verwerkt with one", "red not Verwerkt", "what is in none of these is still on its way")
 def test_messages_are_shown_with_their_place_outcome_and_diensten(t: Tafel) -> None:
     run = t.lever([X, Y, Z])
     t.beslis(run, 2, waarschuwingen=["GeenTags"], diensten=["Belastingen"], op=T0 + 5)
@@ -123,6 +126,10 @@ def test_a_batch_is_afgerond_at_its_last_outcome(t: Tafel) -> None:
     assert t.batches()[0]["verwerkt_op"] == schrijf_tijd(T0 + 9000)
 
 
+@regel(
+    "The first outcome of (Proceskenmerk, number) that is durable in the topic `validatie` stands",
+    "it must not count, be answered or notify a second time",
+)
 def test_the_first_decision_stands_whatever_comes_first(t: Tafel) -> None:
     run = t.lever([X, Y])
     t.beslis(run, 1, "BerichtTypeNietOndersteund", volgorde=8)
@@ -137,6 +144,13 @@ def test_the_first_decision_stands_whatever_comes_first(t: Tafel) -> None:
     assert [verwerkt for *_, verwerkt in t.vragen.bekend([(A, X.bytes, run.proceskenmerk)])] == [True]
 
 
+@regel(
+    "a resend never turns green into red",
+    "a message's outcome is its Verwerkt from whichever run gave it, else that of the latest run",
+    "`ontvangen_op` (ontvangstdatum, shown and filtered on) stays that of the first receipt",
+    "the norm, the 20 hours and the 13 days are measured from this run's `aangeleverd_op`",
+    "verwerkt_op − aangeleverd_op of its run",
+)
 def test_a_resend_never_turns_green_into_red(t: Tafel) -> None:
     eerste = t.lever([X, Y])
     t.beslis(eerste, 1, op=T0 + 10, waarschuwingen=["GeenTags"], diensten=["Zorg"])
@@ -156,6 +170,7 @@ def test_a_resend_never_turns_green_into_red(t: Tafel) -> None:
     assert (sla["p50_s"], sla["max_s"]) == (0.01, 1.0)
 
 
+@regel("a message's outcome is its Verwerkt from whichever run gave it, else that of the latest run")
 def test_without_a_verwerkt_the_latest_run_is_shown(t: Tafel) -> None:
     eerste = t.lever([X, Y])
     t.beslis_alle(eerste, "NietActiefOfGeabonneerd", "NietActiefOfGeabonneerd")
@@ -165,6 +180,7 @@ def test_without_a_verwerkt_the_latest_run_is_shown(t: Tafel) -> None:
     assert (t.batches()[0]["afgerond"], t.batches()[0]["verwerkt_op"]) == (False, None)
 
 
+@regel("a message's outcome is its Verwerkt from whichever run gave it, else that of the latest run")
 def test_the_latest_run_is_by_order_of_arrival_not_by_clock(t: Tafel) -> None:
     eerste = t.lever([X], op=T0 + UUR)
     tweede = t.lever([X], op=T0, batch=eerste.batch_id)
@@ -176,6 +192,7 @@ def test_the_latest_run_is_by_order_of_arrival_not_by_clock(t: Tafel) -> None:
     assert t.berichten(eerste.batch_id)[0]["code"] == "BijlageTeGroot"
 
 
+@regel("a message's outcome is its Verwerkt from whichever run gave it, else that of the latest run")
 def test_a_message_that_only_an_earlier_run_holds_stays_shown(t: Tafel) -> None:
     eerste = t.lever([X, Y])
     t.beslis_alle(eerste, "Verwerkt", "NietActiefOfGeabonneerd")
@@ -195,6 +212,7 @@ def test_a_message_that_another_batch_placed_is_red_in_this_one(t: Tafel) -> Non
     }
 
 
+@regel("A message is known by (Proceskenmerk, its number in the batch), never by BerichtID alone")
 def test_equal_ids_in_one_run_are_told_apart_by_their_order(t: Tafel) -> None:
     eerste = t.lever([X, X])
     t.beslis_alle(eerste, "Verwerkt", "BerichtBestaatAl")
@@ -213,6 +231,7 @@ def test_a_verwerkt_in_the_run_shown_stays_in_its_own_place(t: Tafel) -> None:
     assert [bericht["code"] for bericht in t.berichten(eerste.batch_id)] == ["NietActiefOfGeabonneerd", "Verwerkt"]
 
 
+@regel("unreadable ones share the zero GUID")
 def test_of_unreadable_ids_only_those_of_the_latest_run_count(t: Tafel) -> None:
     eerste = t.lever([ONLEESBAAR, ONLEESBAAR, X])
     t.beslis_alle(eerste, *["XmlValidatieTegenXsdValtNegatiefUit"] * 2, "Verwerkt")
@@ -225,6 +244,7 @@ def test_of_unreadable_ids_only_those_of_the_latest_run_count(t: Tafel) -> None:
     assert tel(t.batches()[0]) == (1, 0, 0, 1)
 
 
+@regel("earlier runs can be asked for")
 def test_every_run_can_be_asked_for_apart(t: Tafel) -> None:
     eerste = t.lever([X, Y])
     t.beslis_alle(eerste, "Verwerkt", "NietActiefOfGeabonneerd")
@@ -258,6 +278,7 @@ def test_outcomes_that_come_before_their_run_wait_for_it(t: Tafel) -> None:
     assert tel(t.batches()[0]) == (2, 0, 0, 0)
 
 
+@regel("unique per batch and leverancier", "under whose name it is counted")
 def test_two_leveranciers_may_use_the_same_batch_id(t: Tafel) -> None:
     een = t.lever([X])
     twee = t.lever([X], batch=een.batch_id, leverancier=B)
@@ -279,6 +300,7 @@ def vul(t: Tafel) -> None:
     t.beantwoord(een)
 
 
+@regel("never counts a message twice")
 def test_repeated_torn_and_reordered_inserts_change_nothing(t: Tafel) -> None:
     vul(t)
     eerder, open_eerder = alles(t), t.vragen.open_runs()
@@ -315,6 +337,7 @@ def test_views_and_questions_agree(t: Tafel) -> None:
     assert fouten == [tuple(rij.values()) for rij in sorted(t.vragen.fouten(), key=lambda rij: rij["code"])]
 
 
+@regel("In Totalen 'Verwerkt' is green plus orange", "Grey is everything received")
 def test_numbers_add_up(t: Tafel) -> None:
     vul(t)
     for rij in t.vragen.totalen():
@@ -323,6 +346,7 @@ def test_numbers_add_up(t: Tafel) -> None:
         assert rij["berichten"] == sum(batch["totaal"] for batch in t.batches(leverancier=rij["leverancier"]))
 
 
+@regel("period by ontvangstdatum or by verwerkingsdatum (from and to, with time)")
 def test_a_period_holds_its_begin_and_not_its_end(t: Tafel) -> None:
     run = t.lever([X, Y], op=T0)
     t.beslis(run, 1, op=T0 + 100)
@@ -352,6 +376,7 @@ def test_a_period_holds_its_begin_and_not_its_end(t: Tafel) -> None:
     assert t.vragen.fouten(Filter("verwerking", T0 + 51)) == []
 
 
+@regel("`ontvangen_op` (ontvangstdatum, shown and filtered on) stays that of the first receipt")
 def test_a_resend_is_filtered_on_its_first_ontvangstdatum(t: Tafel) -> None:
     eerste = t.lever([X], op=T0)
     t.lever([X], op=T0 + 5 * UUR, batch=eerste.batch_id)
@@ -361,6 +386,13 @@ def test_a_resend_is_filtered_on_its_first_ontvangstdatum(t: Tafel) -> None:
     assert t.vragen.totalen(van=T0 + 1) == []
 
 
+@regel(
+    "green Verwerkt without a warning",
+    "orange Verwerkt with one",
+    "red not Verwerkt",
+    "afgerond or not",
+    "Batch ID, status",
+)
 def test_batches_are_filtered_on_afgerond_and_status(t: Tafel) -> None:
     groen, oranje, rood, open_ = (t.lever([uuid4(), uuid4()], op=T0 + i) for i in range(4))
     t.beslis_alle(groen, "Verwerkt", "Verwerkt")
@@ -382,6 +414,11 @@ def test_batches_are_filtered_on_afgerond_and_status(t: Tafel) -> None:
     assert ids(batch=rood.batch_id, status="verwerkt", runs=True) == namen[2:3]
 
 
+@regel(
+    "A number opens what is behind it",
+    "not-processed → codes with counts → batches → messages",
+    "a warning likewise",
+)
 def test_a_number_opens_what_is_behind_it(t: Tafel) -> None:
     een = t.lever([X, Y, Z])
     t.beslis(een, 1, "NietActiefOfGeabonneerd", stadium="ValidateGebruiker")
@@ -454,6 +491,10 @@ def test_a_result_is_there_once_it_is_answered(t: Tafel) -> None:
     assert t.vragen.ontvangen_op(B, run.batch_id) is None
 
 
+@regel(
+    "earlier runs can be asked for",
+    "`ontvangen_op` (ontvangstdatum, shown and filtered on) stays that of the first receipt",
+)
 def test_the_result_is_that_of_the_latest_run_unless_named(t: Tafel) -> None:
     eerste = t.lever([X])
     t.beslis(eerste, 1)
@@ -515,6 +556,7 @@ def test_open_runs_are_those_without_a_result(t: Tafel) -> None:
     assert t.vragen.afgeronde_runs_zonder_resultaat(10) == []
 
 
+@regel("this leverancier already has this BerichtID Verwerkt", "within which BerichtIDs are unique")
 def test_the_look_up_gives_this_run_and_verwerkt_of_others(t: Tafel) -> None:
     oud, ander, deze = t.lever([X, Y]), t.lever([X], leverancier=B), t.lever([X, Y, ONLEESBAAR, ONLEESBAAR])
     t.beslis_alle(oud, "Verwerkt", "NietActiefOfGeabonneerd")
@@ -556,6 +598,14 @@ def test_a_late_lower_progress_changes_nothing(t: Tafel) -> None:
     assert t.vragen.voortgang("id-2") == {3: 1}
 
 
+@regel(
+    "verwerkt_op − aangeleverd_op of its run",
+    "Reported per leverancier and period",
+    "share within 24 hours",
+    "p50/p95/p99/max",
+    "what is still open with its age",
+    "ops see a breach coming and not only past",
+)
 def test_the_norm_is_judged_for_each_leverancier(t: Tafel) -> None:
     nu = T0 + 30 * UUR
     run = t.lever([uuid4() for _ in range(101)])
@@ -606,6 +656,7 @@ def test_the_norm_is_judged_for_each_leverancier(t: Tafel) -> None:
     assert t.vragen.sla(nu, tot=T0) == t.vragen.sla(nu, van=nu) == []
 
 
+@regel("share within 24 hours")
 def test_exactly_24_hours_is_within_the_norm(t: Tafel) -> None:
     run = t.lever([X, Y])
     t.beslis(run, 1, op=T0 + 24 * UUR)

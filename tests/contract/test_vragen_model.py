@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.tijd import schrijf_tijd
 from sinks.vragen import Filter
+from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
@@ -95,6 +96,15 @@ def t(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tafel]:
         yield een
 
 
+@regel(
+    "a message's outcome is its Verwerkt from whichever run gave it, else that of the latest run",
+    "never counts a message twice",
+    "a resend never turns green into red",
+    "In Totalen 'Verwerkt' is green plus orange",
+    "`ontvangen_op` (ontvangstdatum, shown and filtered on) stays that of the first receipt",
+    "period by ontvangstdatum or by verwerkingsdatum (from and to, with time)",
+    "Berichtverwerking (chapter 7) and Totalen (chapter 8) as the seed describes them",
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(leveringen=st.lists(levering, min_size=1, max_size=5), dubbel=st.booleans(), op_verwerking=st.booleans())
 def test_totalen_and_berichtverwerking_follow_the_rules(

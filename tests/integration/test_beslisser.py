@@ -1,174 +1,33 @@
 """Deciding once, on a real broker: replays, zombies, outages. ClickHouse and the reference data are played here."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import pytest
 from aiokafka.errors import KafkaError
 
-from agents import beslissen
-from agents.beslissen import Beslisser, Taak
-from avro.codec import Codec
+from agents import eigendom
+from agents.beslisser import Beslisser
 from domain.batch import Batch
-from domain.beslissing import Uitkomst
 from domain.codes import Stadium, Verwerkingscode
-from domain.referentie import BerichttypeStatus, Referentie
-from profielservice.gebruikers import Gebruiker, Storing
-from profielservice.geheugen import GeheugenProfielservice
-from sinks.database import DatabaseWeg
-from sinks.objecten import Objecten, OpslagWeg
-from sinks.stroomvragen import BekendeUitkomst, Vraag
-from sinks.vragen import Vragen
+from domain.referentie import BerichttypeStatus
+from profielservice.gebruikers import Storing
 from streams.fence import EigenPartitie, LogVerdwenen, Record
-from streams.referentie import ReferentieVolger
-from streams.settings import Instellingen
-from streams.sleutels import Sleutels, lees_sleutels, maak_sleutels
-from tests.kafka import lees_alles
+from tests.integration.opstelling import CODEC, Opstelling, beslis
+from tests.regels import regel
 from tests.slices import ANDERE_RUN, BSNS, RUN, T0, TYPE, A, B, berichttype, kader, maak_slice, referentie
 
 pytestmark = pytest.mark.integration
 
-CODEC = Codec()
 C = Verwerkingscode
 UUR = 3_600_000
 GEDULD_MS = 20 * UUR
 
 
-class Data:
-    """The reference data, as the follower of a process gives them."""
-
-    def __init__(self, nu: Referentie) -> None:
-        self.referentie = nu
-        self.bij = True
-        self.voor_beslissing: Callable[[], None] = lambda: None
-
-    @asynccontextmanager
-    async def beslissing(self) -> AsyncIterator[Referentie]:
-        self.voor_beslissing()
-        yield self.referentie
-
-
-class Getoond:
-    """ClickHouse, as far as the agent asks it: what a sink has brought there by `toon`."""
-
-    def __init__(self) -> None:
-        self.tot: dict[int, int] = {}
-        self.rijen: list[Uitkomst] = []
-        self.weg = 0
-        """How many questions fail from here on."""
-
-    def toon(self, partitie: int, records: Iterable[Record]) -> None:
-        for record in records:
-            self.rijen.append(CODEC.lees_uitkomst(record.waarde))
-            self.tot[partitie] = record.offset + 1
-
-    def voortgang(self, topic_id: str) -> dict[int, int]:
-        self._misschien_weg()
-        return dict(self.tot)
-
-    def bekend(self, vragen: Iterable[Vraag]) -> list[BekendeUitkomst]:
-        self._misschien_weg()
-        gevraagd = list(vragen)
-        ids, runs = {(wie, id_) for wie, id_, _ in gevraagd}, {run for _, _, run in gevraagd}
-        alle = [
-            (een.kader.leverancier, een.bericht_id(rij), een.kader.proceskenmerk, nummer, code is C.VERWERKT)
-            for een in self.rijen
-            for rij, (nummer, code) in enumerate(zip(een.nummers, een.codes, strict=True))
-        ]
-        return [een for een in alle if een[:2] in ids and (een[4] or een[2] in runs)]
-
-    def _misschien_weg(self) -> None:
-        if self.weg:
-            self.weg -= 1
-            raise DatabaseWeg("away")
-
-
-class Winkel(Objecten):
-    """An object store that can be away."""
-
-    weg = False
-
-    async def bewaar(self, naam: str, inhoud: bytes) -> None:
-        if self.weg:
-            raise OpslagWeg("away")
-        await super().bewaar(naam, inhoud)
-
-
-class Opstelling:
-    """Workers, and the world around them."""
-
-    def __init__(self, instellingen: Instellingen, tmp_path: Path) -> None:
-        maak_sleutels(tmp_path / "sleutels.json")
-        self.instellingen = instellingen
-        self.sleutels: Sleutels = lees_sleutels(tmp_path / "sleutels.json")
-        self.data = Data(referentie())
-        self.getoond = Getoond()
-        self.profiel = GeheugenProfielservice(Gebruiker(bsn=bsn, actief=True, abonnementen="*") for bsn in BSNS[:10])
-        self.winkel = Winkel(f"file://{tmp_path / 'opslag'}", self.sleutels)
-        self.nu = T0 + 1000
-        self.workers: list[Beslisser] = []
-
-    def worker(self, **anders: Any) -> Beslisser:
-        self.workers.append(
-            Beslisser(
-                self.instellingen.model_copy(update=anders),
-                CODEC,
-                cast(ReferentieVolger, self.data),
-                self.profiel,
-                self.winkel,
-                self.sleutels,
-                cast(Vragen, self.getoond),
-                "topic-id",
-                lambda: self.nu,
-            )
-        )
-        return self.workers[-1]
-
-    async def log(self, partitie: int = 0) -> list[Record]:
-        return await lees_alles(self.instellingen, "validatie", partitie)
-
-    async def uitkomsten(self, partitie: int = 0) -> list[Uitkomst]:
-        return [CODEC.lees_uitkomst(record.waarde) for record in await self.log(partitie)]
-
-    async def codes(self, partitie: int = 0) -> list[Verwerkingscode]:
-        """All decisions on a partition, in the order of the log."""
-        return [code for een in await self.uitkomsten(partitie) for code in een.codes]
-
-
-@pytest.fixture
-async def op(kern: Instellingen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opstelling]:
-    monkeypatch.setattr(beslissen, "_PAUZES_S", (0.01, 0.05))
-    opstelling = Opstelling(kern, tmp_path)
-    yield opstelling
-    for worker in opstelling.workers:
-        await worker.stop()
-
-
-async def beslis(
-    worker: Beslisser,
-    *slices: Batch,
-    generatie: int = 1,
-    partities: Sequence[int] = (0,),
-    eigenaar: Callable[[int], bool] = lambda _: True,
-) -> list[int]:
-    """Lets a worker decide the same slices on each partition; the partitions that it finished."""
-    taken = {partitie: Taak(list(slices), generatie) for partitie in partities}
-    return [partitie async for partitie in worker.beslis(taken, eigenaar)]
-
-
-async def wacht_tot(zo: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not zo():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
-
-
+@regel("use a keyed HMAC with a key id, never a bare hash", "placed in the Berichtenbox, with or without warnings | NA")
 async def test_decisions_are_in_the_log_and_placed_messages_in_the_store(op: Opstelling) -> None:
     slice_ = maak_slice(ids=["a", "b", "c"], bsns=[BSNS[0], BSNS[15], BSNS[1]])
     assert await beslis(op.worker(), slice_) == [0]
@@ -181,6 +40,7 @@ async def test_decisions_are_in_the_log_and_placed_messages_in_the_store(op: Ops
     assert een.ontvangers == [op.sleutels.pseudoniem(BSNS[0]), "", op.sleutels.pseudoniem(BSNS[1])]
 
 
+@regel("no result, log line, metric, Kafka key or header, error text", "an object, encrypted, in the message store")
 async def test_no_bsn_is_in_a_decision_its_key_or_the_name_of_its_object(op: Opstelling) -> None:
     await beslis(op.worker(), maak_slice(ids=["a"], bsns=[BSNS[0]]))
     (record,) = await op.log()
@@ -190,6 +50,7 @@ async def test_no_bsn_is_in_a_decision_its_key_or_the_name_of_its_object(op: Ops
         assert not pad.is_file() or BSNS[0].encode() not in pad.read_bytes()
 
 
+@regel("The first outcome of (Proceskenmerk, number) that is durable in the topic `validatie` stands")
 async def test_a_replay_in_the_same_process_decides_nothing_again(op: Opstelling) -> None:
     worker, slice_ = op.worker(), maak_slice(ids=["a", "b"])
     assert await beslis(worker, slice_) == [0]
@@ -198,6 +59,10 @@ async def test_a_replay_in_the_same_process_decides_nothing_again(op: Opstelling
     assert len(await op.log()) == 1
 
 
+@regel(
+    "The first outcome of (Proceskenmerk, number) that is durable in the topic `validatie` stands",
+    "it must not count, be answered or notify a second time",
+)
 @pytest.mark.parametrize("getoond", [False, True])
 async def test_another_process_adopts_what_was_decided_though_the_data_changed(op: Opstelling, getoond: bool) -> None:
     """A replay after a crash may compute another (a berichttype was deactivated in between): it must not count, whether
@@ -221,6 +86,11 @@ async def test_part_of_a_slice_that_was_decided_is_adopted_and_the_rest_decided(
     assert rest.codes == [C.VERWERKT, C.BERICHT_BESTAAT_AL]
 
 
+@regel(
+    "this leverancier already has this BerichtID Verwerkt",
+    "from another run, or from an earlier place in this batch | NA",
+    "Messages already Verwerkt get BerichtBestaatAl in *its result*; the others are processed",
+)
 @pytest.mark.parametrize("waar", ["same transaction", "memory", "log", "clickhouse"])
 async def test_a_resend_sees_what_was_placed_wherever_that_stands(op: Opstelling, waar: str) -> None:
     """Duplicates: look first in memory (decisions not yet visible in ClickHouse), then in ClickHouse."""
@@ -240,6 +110,7 @@ async def test_a_resend_sees_what_was_placed_wherever_that_stands(op: Opstelling
     ]
 
 
+@regel("…/BerichtID | GUID | unique for the leverancier", "within which BerichtIDs are unique")
 async def test_the_same_bericht_id_of_another_leverancier_is_another_message(op: Opstelling) -> None:
     """BerichtID: unique for the leverancier."""
     await beslis(op.worker(), maak_slice(), maak_slice(van=kader(run=ANDERE_RUN, leverancier=B)))
@@ -355,6 +226,10 @@ async def test_a_store_that_came_back_is_tried_before_a_message_is_given_up(op: 
     assert await op.codes() == [C.VERWERKT]
 
 
+@regel(
+    "Every change counts from the moment it is made, for messages already on their way too",
+    "(also when it was Actief at delivery) | ValidateBerichtType",
+)
 async def test_a_berichttype_that_is_deactivated_while_a_message_waits_counts(op: Opstelling) -> None:
     """Every change counts from the moment it is made, for messages already on their way too."""
     op.profiel.storing = Storing(weg=True)
@@ -401,6 +276,7 @@ async def test_a_partition_that_is_lost_while_waiting_is_dropped(op: Opstelling)
     assert await op.log() == []
 
 
+@regel("The first outcome of (Proceskenmerk, number) that is durable in the topic `validatie` stands")
 async def test_two_that_both_think_they_own_a_partition_decide_everything_once(op: Opstelling) -> None:
     """In-flight handlers survive a revocation, so expect a zombie at every rebalance."""
     slices = [
@@ -424,9 +300,9 @@ async def test_a_lost_answer_to_a_commit_is_looked_up_in_the_log(
     echt, keer = EigenPartitie.schrijf, iter([True, False, False])
 
     async def verliest_antwoord(
-        self: EigenPartitie, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool]
+        self: EigenPartitie, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool], naast: Any
     ) -> list[int]:
-        offsets = await echt(self, records, mag)
+        offsets = await echt(self, records, mag, naast)
         if next(keer):
             raise KafkaError("the answer was lost")
         return offsets
@@ -457,7 +333,7 @@ async def test_every_partition_that_was_opened_is_closed_in_the_end(
             if self in open_:
                 open_.remove(self)
 
-    monkeypatch.setattr(beslissen, "EigenPartitie", Geteld)
+    monkeypatch.setattr(eigendom, "EigenPartitie", Geteld)
     worker = op.worker()
     assert sorted(await beslis(worker, maak_slice(), partities=(0, 1))) == [0, 1]
     await asyncio.sleep(0.5)
@@ -482,6 +358,7 @@ async def test_an_unreadable_decision_is_no_decision(op: Opstelling) -> None:
     assert CODEC.lees_uitkomst(records[1].waarde).codes == [C.VERWERKT]
 
 
+@regel("one for a slice, with leverancier, run and slice in its name", "writing it again changes nothing")
 async def test_the_same_message_stored_twice_is_one_object(op: Opstelling) -> None:
     """Leverancier, run and slice in its name, so that writing it again changes nothing."""
     slice_ = maak_slice(ids=["a"])

@@ -1,5 +1,6 @@
 """`laad` against a real broker and the reference profile service: all of a file, or nothing of it."""
 
+import base64
 import json
 import re
 import subprocess
@@ -16,11 +17,13 @@ from avro.codec import Codec
 from cli import laad as module
 from cli.laad import LaadFout, laad, lees_json
 from domain.referentie import Referentie
+from domain.tijd import lees_tijd
 from streams.broker import Broker
 from streams.referentie import ReferentieVolger, lees_referentie
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels, maak_sleutels
 from streams.topics import maak_topics
+from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
@@ -118,7 +121,7 @@ async def test_a_file_is_merged_everywhere_and_a_second_time_changes_nothing(
     volger = ReferentieVolger(instellingen, Codec(), lambda fout: None)
     await volger.start()
     try:
-        verslag = await laad(instellingen, bestand)
+        verslag = await laad(instellingen, bestand, "tester")
         assert volger.referentie.diensten_van(OIN, "AANSLAG") == ["Belastingen"]
         assert volger.referentie == await staat(instellingen)
     finally:
@@ -140,7 +143,7 @@ async def test_a_file_is_merged_everywhere_and_a_second_time_changes_nothing(
     (machtiging,) = (await staat(instellingen)).machtigingen.values()
     assert machtiging.belanghebbende == lees_sleutels(instellingen.sleutelbestand).pseudoniem(BSN)
 
-    weer = await laad(instellingen, bestand)
+    weer = await laad(instellingen, bestand, "tester")
     assert (weer.nieuw, weer.gewijzigd, weer.wijzigingen) == (geen, geen, [])
     assert weer.gebruikers == {"nieuw": 0, "gewijzigd": 0, "gelijk": 2}
 
@@ -148,14 +151,14 @@ async def test_a_file_is_merged_everywhere_and_a_second_time_changes_nothing(
 async def test_a_change_the_lifecycle_does_not_allow_changes_nothing_at_all(
     instellingen: Instellingen, bestand: Path
 ) -> None:
-    await laad(instellingen, bestand)
+    await laad(instellingen, bestand, "tester")
     voor = await staat(instellingen)
     anders = inhoud()
     anders["berichttypes"][0]["status"] = "Nieuw"
     anders["leveranciers"][0]["naam"] = "Anders"
     anders["gebruikers"].append({"bsn": "000000036", "actief": True, "abonnementen": "*"})
     with pytest.raises(LaadFout, match=f"{OIN}/AANSLAG: Actief → Nieuw is not allowed"):
-        await laad(instellingen, schrijf(bestand, anders))
+        await laad(instellingen, schrijf(bestand, anders), "tester")
     assert await staat(instellingen) == voor
     assert aantal(instellingen) == 2
 
@@ -163,26 +166,47 @@ async def test_a_change_the_lifecycle_does_not_allow_changes_nothing_at_all(
 async def test_nothing_is_changed_when_the_profile_service_is_away(instellingen: Instellingen, bestand: Path) -> None:
     weg = instellingen.model_copy(update={"profielservice": "http://127.0.0.1:1"})
     with pytest.raises(LaadFout, match=r"does not answer .* nothing in the topics is changed"):
-        await laad(weg, bestand)
+        await laad(weg, bestand, "tester")
     ander = instellingen.model_copy(update={"profielservice": f"{instellingen.profielservice}elders/"})
     with pytest.raises(LaadFout, match="answered 404; nothing in the topics is changed"):
-        await laad(ander, bestand)
+        await laad(ander, bestand, "tester")
     assert await staat(instellingen) == Referentie()
+
+
+@regel("Too wide is a privacy breach, too narrow leaves someone without his letter: both are errors")
+async def test_after_a_new_key_for_pseudonyms_a_file_still_ends_what_was_given_under_the_old_one(
+    instellingen: Instellingen, bestand: Path
+) -> None:
+    await laad(instellingen, bestand, "tester")
+    ringen = json.loads(instellingen.sleutelbestand.read_text())
+    ring = ringen["pseudoniem"]
+    ring["sleutels"]["k2"] = base64.b64encode(bytes(32)).decode()
+    ring["actief"] = "k2"
+    schrijf(instellingen.sleutelbestand, ringen)
+    assert (await laad(instellingen, bestand, "tester")).wijzigingen == []
+    anders = inhoud()
+    anders["machtigingen"][0]["tot"] = "2026-02-01T00:00:00Z"
+    assert len((await laad(instellingen, schrijf(bestand, anders), "tester")).wijzigingen) == 1
+    (machtiging,) = (await staat(instellingen)).machtigingen.values()
+    assert (machtiging.belanghebbende[:3], machtiging.tot) == ("k1:", lees_tijd("2026-02-01T00:00:00Z"))
+    with pytest.raises(LaadFout, match=r"nothing is changed: machtigingen\.0 .* has ended") as fout:
+        await laad(instellingen, schrijf(bestand, inhoud()), "tester")
+    assert BSN not in str(fout.value)
 
 
 async def test_a_file_without_citizens_needs_no_profile_service(instellingen: Instellingen, bestand: Path) -> None:
     weg = instellingen.model_copy(update={"profielservice": "http://127.0.0.1:1"})
     schrijf(bestand, {naam: lijst for naam, lijst in inhoud().items() if naam != "gebruikers"})
-    assert (await laad(weg, bestand)).gebruikers == {}
+    assert (await laad(weg, bestand, "tester")).gebruikers == {}
     assert (await staat(instellingen)).ondersteunt(OIN, "AANSLAG")
 
 
 async def test_missing_keys_or_a_broken_shape_are_clear_errors(instellingen: Instellingen, bestand: Path) -> None:
     zonder = instellingen.model_copy(update={"sleutels": bestand.parent / "weg.json"})
     with pytest.raises(LaadFout, match="no key file"):
-        await laad(zonder, bestand)
+        await laad(zonder, bestand, "tester")
     with pytest.raises(LaadFout, match=r"nothing is changed: leveranciers\.0\.naam: ") as fout:
-        await laad(instellingen, schrijf(bestand, {"leveranciers": [{"oin": OIN, "naam": int(BSN)}]}))
+        await laad(instellingen, schrijf(bestand, {"leveranciers": [{"oin": OIN, "naam": int(BSN)}]}), "tester")
     assert BSN.lstrip("0") not in str(fout.value).replace(str(bestand), "")
 
 

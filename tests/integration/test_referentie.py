@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from avro.codec import Codec, soort_van
 from domain.levensloop import NietToegestaan, koppel, nieuw_berichttype, nieuwe_dienst, nieuwe_leverancier
 from domain.referentie import Berichttype, BerichttypeStatus, Gegeven, Leverancier, Notificatiekenmerk, Referentie
-from domain.samenvoegen import Wijziging, Wijzigingen
+from domain.wijzigingen import Wijziging, Wijzigingen
 from streams import referentie as volgen
 from streams.broker import Broker
 from streams.referentie import ReferentieFout, ReferentieVolger, lees_referentie
@@ -99,10 +99,10 @@ async def test_a_change_is_applied_everywhere_when_it_returns(
 ) -> None:
     async with volgend(instellingen) as een, volgend(instellingen) as ander:
         for nummer in range(5):
-            await schrijver.wijzig(zet(berichttype(f"T{nummer}")))
+            await schrijver.wijzig(zet(berichttype(f"T{nummer}")), door="tester")
             assert een.referentie.ondersteunt(OIN, f"T{nummer}")
             assert ander.referentie.ondersteunt(OIN, f"T{nummer}")
-        await schrijver.wijzig(zet(berichttype("T0", BerichttypeStatus.INACTIEF)))
+        await schrijver.wijzig(zet(berichttype("T0", BerichttypeStatus.INACTIEF)), door="tester")
         assert not een.referentie.ondersteunt(OIN, "T0")
         assert not ander.referentie.ondersteunt(OIN, "T0")
         assert een.bij
@@ -113,7 +113,9 @@ async def test_who_starts_later_has_everything_at_once(
     instellingen: Instellingen, schrijver: ReferentieSchrijver
 ) -> None:
     dienst = koppel(nieuwe_dienst(OIN, " Belastingen ", "x"), berichttype("AANSLAG"), nu=5)
-    await schrijver.wijzig(zet(berichttype("AANSLAG"), dienst, nieuwe_leverancier(OIN, "Gemeente", (OIN,))))
+    await schrijver.wijzig(
+        zet(berichttype("AANSLAG"), dienst, nieuwe_leverancier(OIN, "Gemeente", (OIN,))), door="tester"
+    )
     async with volgend(instellingen) as volger:
         assert volger.referentie == await lees_referentie(instellingen, CODEC)
         assert volger.referentie.diensten == {dienst.sleutel: dienst}
@@ -124,7 +126,7 @@ async def test_who_starts_later_has_everything_at_once(
 async def test_a_member_that_has_not_read_everything_does_not_decide(
     instellingen: Instellingen, schrijver: ReferentieSchrijver
 ) -> None:
-    await schrijver.wijzig(zet(berichttype("AANSLAG")))
+    await schrijver.wijzig(zet(berichttype("AANSLAG")), door="tester")
     fouten: list[BaseException] = []
     volger = ReferentieVolger(instellingen, CODEC, fouten.append)
     async with volger.slot:  # so that nothing can be applied
@@ -140,10 +142,12 @@ async def test_a_member_that_has_not_read_everything_does_not_decide(
 
 
 async def test_a_decision_under_way_is_waited_for(instellingen: Instellingen, schrijver: ReferentieSchrijver) -> None:
-    await schrijver.wijzig(zet(berichttype("AANSLAG")))
+    await schrijver.wijzig(zet(berichttype("AANSLAG")), door="tester")
     async with volgend(instellingen) as volger:
         async with volger.beslissing() as referentie:
-            wijziging = asyncio.create_task(schrijver.wijzig(zet(berichttype("AANSLAG", BerichttypeStatus.ARCHIEF))))
+            wijziging = asyncio.create_task(
+                schrijver.wijzig(zet(berichttype("AANSLAG", BerichttypeStatus.ARCHIEF)), door="tester")
+            )
             written = await lees_tot(instellingen, lambda r: not r.ondersteunt(OIN, "AANSLAG"))
             assert not written.ondersteunt(OIN, "AANSLAG"), "it is in the topic"
             await asyncio.sleep(0.5)
@@ -166,8 +170,8 @@ async def test_a_change_nobody_applies_in_time_is_named_and_made(instellingen: I
     async with volgend(instellingen) as volger:
         async with volger.beslissing():
             with pytest.raises(NietOveral, match=volger.groep):
-                await schrijver.wijzig(zet(berichttype("AANSLAG")))
-        await schrijver.wijzig(zet())
+                await schrijver.wijzig(zet(berichttype("AANSLAG")), door="tester")
+        await schrijver.wijzig(zet(), door="tester")
         assert volger.referentie.ondersteunt(OIN, "AANSLAG"), (
             "doing it again waits, also when nothing is left to change"
         )
@@ -214,12 +218,12 @@ async def test_a_killed_process_is_not_waited_for_and_leaves_nothing_behind(
     async with volgend(instellingen) as volger:
         groep = await regel(ander_proces)
         assert await regel(ander_proces) == "0"
-        await schrijver.wijzig(zet(berichttype("EEN")))
+        await schrijver.wijzig(zet(berichttype("EEN")), door="tester")
         assert await regel(ander_proces) == "1"
         assert {groep, volger.groep} <= groepen(instellingen)
         ander_proces.kill()
         ander_proces.wait()
-        await schrijver.wijzig(zet(berichttype("TWEE")))
+        await schrijver.wijzig(zet(berichttype("TWEE")), door="tester")
         assert volger.referentie.ondersteunt(OIN, "TWEE")
         assert groepen(instellingen) == {volger.groep}
     assert groepen(instellingen) == set()
@@ -228,7 +232,7 @@ async def test_a_killed_process_is_not_waited_for_and_leaves_nothing_behind(
 async def test_a_process_that_stood_still_decides_again_only_when_it_has_caught_up(
     instellingen: Instellingen, schrijver: ReferentieSchrijver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await schrijver.wijzig(zet(berichttype("AANSLAG")))
+    await schrijver.wijzig(zet(berichttype("AANSLAG")), door="tester")
     stil, weer = threading.Event(), threading.Event()
     gezien: list[tuple[bool, bool]] = []
 
@@ -244,7 +248,7 @@ async def test_a_process_that_stood_still_decides_again_only_when_it_has_caught_
     draad.start()
     try:
         await asyncio.to_thread(stil.wait, 60)
-        await schrijver.wijzig(zet(berichttype("AANSLAG", BerichttypeStatus.INACTIEF)))
+        await schrijver.wijzig(zet(berichttype("AANSLAG", BerichttypeStatus.INACTIEF)), door="tester")
     finally:
         weer.set()
         await asyncio.to_thread(draad.join, 60)
@@ -258,7 +262,7 @@ async def test_a_membership_that_was_lost_is_taken_up_again(
         for nummer in range(3):
             # What the consumer does when the coordinator knows it no more.
             await volger._consumer._coordinator._maybe_leave_group()
-            await schrijver.wijzig(zet(berichttype(f"T{nummer}")))
+            await schrijver.wijzig(zet(berichttype(f"T{nummer}")), door="tester")
             async with volger.beslissing() as referentie:
                 assert referentie.ondersteunt(OIN, f"T{nummer}")
 
@@ -269,10 +273,10 @@ async def test_following_goes_on_after_the_broker_was_killed(tmp_path: Path) -> 
         maak_topics(instellingen)
         schrijver = ReferentieSchrijver(instellingen, CODEC)
         async with volgend(instellingen) as volger:
-            await schrijver.wijzig(zet(berichttype("EEN")))
+            await schrijver.wijzig(zet(berichttype("EEN")), door="tester")
             broker.kill()
             await asyncio.to_thread(broker.start)
-            await schrijver.wijzig(zet(berichttype("TWEE")))
+            await schrijver.wijzig(zet(berichttype("TWEE")), door="tester")
             async with volger.beslissing() as referentie:
                 assert referentie.ondersteunt(OIN, "EEN")
                 assert referentie.ondersteunt(OIN, "TWEE")
@@ -286,7 +290,7 @@ async def test_two_writers_at_once_never_lose_an_update(instellingen: Instelling
         schrijver = ReferentieSchrijver(instellingen, CODEC)
         while True:
             try:
-                await schrijver.wijzig(tel_op)
+                await schrijver.wijzig(tel_op, door="tester")
             except Verdrongen:
                 continue
             gelukt += 1
@@ -301,11 +305,11 @@ async def test_a_writer_that_was_overtaken_writes_nothing_and_says_so(
     instellingen: Instellingen, schrijver: ReferentieSchrijver
 ) -> None:
     async def komt_voor(_: Wijzigingen) -> None:
-        await ReferentieSchrijver(instellingen, CODEC).wijzig(zet(nieuwe_leverancier(OIN, "snel")))
+        await ReferentieSchrijver(instellingen, CODEC).wijzig(zet(nieuwe_leverancier(OIN, "snel")), door="tester")
 
     veel = [nieuwe_leverancier(f"{nummer:08d}".join(("00000099", "0000")), "traag") for nummer in range(2000)]
     with pytest.raises(Verdrongen, match="try again"):
-        await schrijver.wijzig(zet(nieuwe_leverancier(OIN, "traag"), *veel), vooraf=komt_voor)
+        await schrijver.wijzig(zet(nieuwe_leverancier(OIN, "traag"), *veel), vooraf=komt_voor, door="tester")
     referentie = await lees_referentie(instellingen, CODEC)
     assert [leverancier.naam for leverancier in referentie.leveranciers.values()] == ["snel"]
 
@@ -321,13 +325,13 @@ async def test_a_record_that_is_refused_takes_the_whole_change_with_it(
 
     async def tot_geweigerd() -> None:
         while True:  # the broker hears a little later of the setting
-            await schrijver.wijzig(zet(te_groot))
+            await schrijver.wijzig(zet(te_groot), door="tester")
 
     with pytest.raises(ReferentieFout, match="MessageSizeTooLarge"):
         await tot_geweigerd()
     with pytest.raises(ReferentieFout, match="MessageSizeTooLarge"):
-        await schrijver.wijzig(zet(berichttype("AANSLAG"), te_groot))
-    await schrijver.wijzig(zet(berichttype("ANDER")))
+        await schrijver.wijzig(zet(berichttype("AANSLAG"), te_groot), door="tester")
+    await schrijver.wijzig(zet(berichttype("ANDER")), door="tester")
     referentie = await lees_referentie(instellingen, CODEC)
     assert list(referentie.berichttypes) == [f"{OIN}/ANDER"]
 
@@ -336,7 +340,7 @@ SCHRIJVER = """
 import asyncio, sys
 from avro.codec import Codec
 from domain.levensloop import nieuwe_leverancier
-from domain.samenvoegen import Wijziging, Wijzigingen
+from domain.wijzigingen import Wijziging, Wijzigingen
 from streams.referentieschrijver import ReferentieSchrijver
 from streams.settings import Instellingen
 
@@ -353,7 +357,7 @@ async def main():
     lijst = [nieuwe_leverancier("00000099" + f"{n:08d}" + "0000", naam) for n, naam in enumerate(namen)]
     def alles(_):
         return Wijzigingen([Wijziging(een, "", True) for een in lijst])
-    await ReferentieSchrijver(instellingen, Traag()).wijzig(alles)
+    await ReferentieSchrijver(instellingen, Traag()).wijzig(alles, door="tester")
 
 asyncio.run(main())
 """
@@ -377,7 +381,7 @@ async def test_a_writer_that_is_killed_half_way_has_written_nothing(
         assert (await lees_referentie(instellingen, CODEC)).leveranciers == {}
         async with volgend(instellingen) as later:
             assert later.referentie.leveranciers == {}, "who starts now does not wait for what hangs"
-        await schrijver.wijzig(zet(nieuwe_leverancier(OIN, "heel")))
+        await schrijver.wijzig(zet(nieuwe_leverancier(OIN, "heel")), door="tester")
         assert [een.naam for een in volger.referentie.leveranciers.values()] == ["heel"]
         assert [een.naam for een in (await lees_referentie(instellingen, CODEC)).leveranciers.values()] == ["heel"]
 
@@ -391,19 +395,19 @@ async def test_a_change_that_is_not_allowed_leaves_everything_as_it_is(
     async def mislukt(_: Wijzigingen) -> None:
         raise ConnectionError("away")
 
-    await schrijver.wijzig(tel_op)
+    await schrijver.wijzig(tel_op, door="tester")
     with pytest.raises(NietToegestaan):
-        await schrijver.wijzig(mag_niet)
+        await schrijver.wijzig(mag_niet, door="tester")
     with pytest.raises(ConnectionError):
-        await schrijver.wijzig(tel_op, vooraf=mislukt)
+        await schrijver.wijzig(tel_op, vooraf=mislukt, door="tester")
     assert (await lees_referentie(instellingen, CODEC)).leveranciers[OIN].naam == "1"
 
 
 async def test_a_tombstone_removes(instellingen: Instellingen, schrijver: ReferentieSchrijver) -> None:
-    await schrijver.wijzig(zet(berichttype("EEN"), berichttype("TWEE")))
+    await schrijver.wijzig(zet(berichttype("EEN"), berichttype("TWEE")), door="tester")
     async with volgend(instellingen) as volger:
         await schrijf_rauw(instellingen, "berichttype", f"{OIN}/EEN".encode(), None)
-        await schrijver.wijzig(zet())
+        await schrijver.wijzig(zet(), door="tester")
         assert not volger.referentie.ondersteunt(OIN, "EEN")
         assert volger.referentie.ondersteunt(OIN, "TWEE")
         assert volger.referentie == await lees_referentie(instellingen, CODEC)
@@ -430,7 +434,7 @@ async def test_what_cannot_be_read_stops_who_follows_and_who_writes(
     finally:
         await volger.stop()
     with pytest.raises(ReferentieFout, match="offset 0"):
-        await schrijver.wijzig(tel_op)
+        await schrijver.wijzig(tel_op, door="tester")
     with pytest.raises(ReferentieFout, match="offset 0"):
         await ReferentieVolger(instellingen, CODEC, lambda _: None).start()
     assert groepen(instellingen) == set()
@@ -441,13 +445,13 @@ async def test_missing_topics_are_a_clear_error(broker: Broker, tmp_path: Path) 
     with pytest.raises(ReferentieFout, match="berichtenstroom topics"):
         await ReferentieVolger(instellingen, CODEC, lambda _: None).start()
     with pytest.raises(ReferentieFout, match="berichtenstroom topics"):
-        await ReferentieSchrijver(instellingen, CODEC).wijzig(tel_op)
+        await ReferentieSchrijver(instellingen, CODEC).wijzig(tel_op, door="tester")
 
 
 async def test_a_broker_that_is_away_is_a_clear_error(tmp_path: Path) -> None:
     instellingen = Instellingen.laad(tmp_path, kafka="127.0.0.1:1")
     with pytest.raises(ReferentieFout, match="KafkaConnectionError"):
-        await ReferentieSchrijver(instellingen, CODEC).wijzig(tel_op)
+        await ReferentieSchrijver(instellingen, CODEC).wijzig(tel_op, door="tester")
 
 
 def test_a_process_stops_deciding_before_it_is_no_longer_waited_for() -> None:

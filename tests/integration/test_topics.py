@@ -99,6 +99,8 @@ def test_topics_have_the_partitions_and_retention_of_the_architecture(
         )
     for naam in ("leverancier", "berichttype", "dienst", "machtiging", "wacht"):
         assert waarden(admin, instellingen, naam)["cleanup.policy"] == "compact"
+    for naam in ("leverancier", "berichttype", "dienst", "machtiging"):  # so that the sink sees every state of a week
+        assert waarden(admin, instellingen, naam)["min.compaction.lag.ms"] == str(7 * dag)
     for naam in ("batch", "bericht", "validatie", "resultaat"):
         assert int(waarden(admin, instellingen, naam)["max.message.bytes"]) > MAX_RECORD_BYTES
     assert {waarden(admin, instellingen, naam)["message.timestamp.type"] for naam in aantallen} == {"LogAppendTime"}

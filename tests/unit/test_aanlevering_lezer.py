@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aanlevering.lezer import lees
 from domain.batch import MAX_BIJLAGEN_BYTES, Batch
 from tests.globe import BATCH_ID, BSN, OIN, Rauw, bericht_id, maak_bericht, maak_bijlage, maak_kader, maak_xml
+from tests.regels import regel
 
 
 def gelezen(xml: bytes) -> tuple[Batch, list[tuple[bytes, bytes]]]:
@@ -49,6 +50,7 @@ def test_a_bijlage_is_stored_once_and_referred_to_each_time() -> None:
     assert berichten.bijlage_volgordes == [1, 2, 1]
 
 
+@regel("both together at most 500 000 bytes before base64, else `BijlageTeGroot`")
 def test_bijlagen_that_are_together_too_large_are_measured_and_not_stored() -> None:
     half = b"a" * (MAX_BIJLAGEN_BYTES // 2)
     passend, te_groot = [half, half[::-1] + b""], [b"b" + half, half]
@@ -74,6 +76,7 @@ def test_bijlagen_of_a_message_that_fails_are_not_stored() -> None:
     assert bewaard == []
 
 
+@regel("`http://schemas.rdw.nl/GEB/BerichtenProsessor/Bericht/Types/2009/01` (spelled so), elements qualified")
 def test_pretty_printed_and_prefixed_xml_reads_the_same() -> None:
     dicht = maak_xml(berichten=[maak_bericht(1, bijlagen=[maak_bijlage()])])
     ruim = dicht.replace(b"><", b">\r\n\t <").replace(b"?>\r\n\t ", b"?>")
@@ -86,6 +89,7 @@ def test_pretty_printed_and_prefixed_xml_reads_the_same() -> None:
     assert gelezen(ruim) == gelezen(dicht) == gelezen(prefix.encode())
 
 
+@regel("…/BerichtTekst | optional, up to 4000")
 def test_a_thousand_messages_of_4000_four_byte_characters() -> None:
     tekst = "😀" * 4000
     batch, _ = gelezen(maak_xml(berichten=[maak_bericht(i, BerichtTekst=tekst) for i in range(1000)]))
@@ -151,6 +155,7 @@ def _millis(moment: datetime | None) -> int:
     return (moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) if moment else 0
 
 
+@regel("Elements come in this order", "9 digits (8 digits: a leading zero is added) that pass the elfproef")
 @settings(max_examples=150, deadline=None)
 @given(geschreven=st.lists(_geschreven, min_size=1, max_size=5))
 def test_a_valid_batch_reads_back_as_it_was_meant(geschreven: list[Geschreven]) -> None:

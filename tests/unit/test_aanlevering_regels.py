@@ -26,6 +26,7 @@ from tests.globe import (
     maak_kader,
     maak_xml,
 )
+from tests.regels import regel
 
 ZONE = "2026-01-31T12:00:00Z"
 ZONE_MS = 1_769_860_800_000
@@ -56,6 +57,7 @@ def weigering(xml: bytes) -> str:
     return geweigerd.value.code
 
 
+@regel("Root `Berichten` in namespace `http://schemas.rdw.nl/GEB/BerichtVerwerkService/Types/2009/01`", "another root")
 def test_root_berichten_in_its_namespace() -> None:
     """Root `Berichten` in namespace `http://schemas.rdw.nl/GEB/BerichtVerwerkService/Types/2009/01`."""
     assert gelezen(maak_xml(ns=BATCH_NS)).kader.batch_id == UUID(BATCH_ID)
@@ -64,6 +66,7 @@ def test_root_berichten_in_its_namespace() -> None:
     assert weigering(maak_xml(wortel="Bericht")) == "VerkeerdeWortel"
 
 
+@regel("then 1 to 1000 `Bericht`", "0 or more than 1000 messages")
 def test_a_batch_holds_1_to_1000_messages() -> None:
     """First `BatchInformatie`, then 1 to 1000 `Bericht`."""
     duizend = [maak_bericht(nummer) for nummer in range(1, 1001)]
@@ -75,6 +78,7 @@ def test_a_batch_holds_1_to_1000_messages() -> None:
     assert weigering(maak_xml(berichten=[])) == "GeenBerichten"
 
 
+@regel("`http://schemas.rdw.nl/GEB/BerichtenProsessor/Bericht/Types/2009/01` (spelled so), elements qualified")
 def test_messages_of_any_namespace_count() -> None:
     """Each `Bericht` in namespace …/BerichtenProsessor/Bericht/Types/2009/01 (spelled so), elements qualified."""
     juist = BERICHT_NS.replace("Prosessor", "Processor")
@@ -87,12 +91,17 @@ def test_messages_of_any_namespace_count() -> None:
     assert fout(Onderwerp=Rauw('<Onderwerp xmlns="urn:x">x</Onderwerp>')).startswith("onbekend: staat hier niet")
 
 
+@regel(
+    "GUIDs compare without regard to case",
+    "First `BatchInformatie` (`BatchID`, `AanmaakDatum`, `BerichtLeverancierID`)",
+)
 @pytest.mark.parametrize("goed", [BATCH_ID, BATCH_ID.upper()])
 def test_batch_id_of_the_batch(goed: str) -> None:
     """BatchInformatie/BatchID: GUID. GUIDs compare without regard to case."""
     assert gelezen(maak_xml(batch_id=goed)).kader.batch_id == UUID(BATCH_ID)
 
 
+@regel("a BatchID or BerichtLeverancierID that cannot be read")
 @pytest.mark.parametrize(
     "slecht",
     ["", "x", f"{{{BATCH_ID}}}", f" {BATCH_ID}", BATCH_ID.replace("-", ""), BATCH_ID[:-1], "６f" + BATCH_ID[2:], None],
@@ -102,6 +111,7 @@ def test_a_batch_id_that_cannot_be_read_is_refused(slecht: str | None) -> None:
     assert weigering(maak_xml(batch_id=slecht)) == "BatchIDOnleesbaar"
 
 
+@regel("a BatchID or BerichtLeverancierID that cannot be read")
 def test_a_batch_without_or_with_two_batch_ids_is_refused() -> None:
     """Refused at the door: a BatchID … that cannot be read."""
     assert weigering(maak_xml(kader="")) == "BatchIDOnleesbaar"
@@ -109,6 +119,11 @@ def test_a_batch_without_or_with_two_batch_ids_is_refused() -> None:
     assert weigering(maak_xml(batch_id=twee)) == "BatchIDOnleesbaar"
 
 
+@regel(
+    "with zone; at most 13 days old",
+    "a date without a zone",
+    "First `BatchInformatie` (`BatchID`, `AanmaakDatum`, `BerichtLeverancierID`)",
+)
 def test_aanmaakdatum_is_a_datetime_with_zone() -> None:
     """BatchInformatie/AanmaakDatum: dateTime; with zone."""
     assert gelezen(maak_xml(aanmaakdatum=ZONE)).kader.aanmaakdatum == ZONE_MS
@@ -121,6 +136,11 @@ def test_aanmaakdatum_is_a_datetime_with_zone() -> None:
     assert gelezen(maak_xml(aanmaakdatum=None)).kader.aanmaakdatum == 0
 
 
+@regel(
+    "BatchInformatie/BerichtLeverancierID | 1–25 characters",
+    "a BatchID or BerichtLeverancierID that cannot be read",
+    "`leverancier` is the BerichtLeverancierID of the batch",
+)
 def test_leverancier_is_1_to_25_characters() -> None:
     """BatchInformatie/BerichtLeverancierID: 1–25 characters. Unknown or wrong senders are counted, not refused."""
     for goed in (OIN, "x", "x" * 25, "Gemeente-é", "9" * 20, "1234567"):
@@ -129,6 +149,7 @@ def test_leverancier_is_1_to_25_characters() -> None:
         assert weigering(maak_xml(leverancier=slecht)) == "LeverancierOnleesbaar"
 
 
+@regel("The BSN stands in the batch and message events, the encrypted message store and the profile service call")
 @pytest.mark.parametrize("vorm", ["BSN{}", "0{}", "{}.", "x-{}-y"])
 def test_a_bsn_that_hides_in_a_leverancier_is_not_taken_in(vorm: str) -> None:
     """The BSN stands in the batch and message events … and nowhere else: a leverancier stands in every table."""
@@ -136,6 +157,7 @@ def test_a_bsn_that_hides_in_a_leverancier_is_not_taken_in(vorm: str) -> None:
         assert weigering(maak_xml(leverancier=vorm.format(bsn_))) == "LeverancierOnleesbaar"
 
 
+@regel("Bijlage/Volgorde | int")
 @pytest.mark.parametrize(("tekst", "volgorde"), [("0" * 4500 + "1", 1), ("-" + "0" * 4500 + "2", -2), (" +3 ", 3)])
 def test_a_volgorde_may_begin_with_more_zeros_than_a_number_can(tekst: str, volgorde: int) -> None:
     """Bijlage/Volgorde: int."""
@@ -144,6 +166,7 @@ def test_a_volgorde_may_begin_with_more_zeros_than_a_number_can(tekst: str, volg
     assert (berichten.schema_fouten, berichten.bijlage_volgordes) == ([""], [volgorde])
 
 
+@regel("without certificates (loopback, files) the OIN given with the delivery, else the one in the batch")
 def test_who_delivers_is_the_leverancier_unless_told() -> None:
     """`aangeleverd_door`: the OIN given with the delivery, else the one in the batch."""
     assert gelezen(maak_xml()).kader.aangeleverd_door == OIN
@@ -159,6 +182,10 @@ def test_who_delivers_is_the_leverancier_unless_told() -> None:
     assert (batch.kader.proceskenmerk, batch.kader.aangeleverd_op) == (UUID(int=1), 7)
 
 
+@regel(
+    "Everything else is accepted (202), processed, answered with a code and counted",
+    "First `BatchInformatie` (`BatchID`, `AanmaakDatum`, `BerichtLeverancierID`)",
+)
 @pytest.mark.parametrize(
     ("kader", "regel"),
     [
@@ -195,6 +222,11 @@ def test_a_frame_that_breaks_the_schema_fails_every_message_and_is_accepted(kade
     assert bewaard == []
 
 
+@regel(
+    "BerichtInformatie/BatchID | GUID | equals the batch's",
+    "a BatchID inside a message that differs from the batch's",
+    "GUIDs compare without regard to case",
+)
 def test_batch_id_of_a_message_equals_the_batchs() -> None:
     """BerichtInformatie/BatchID: GUID; equals the batch's. Trap: a BatchID inside a message that differs."""
     assert fout(BatchID=BATCH_ID.upper()) == ""
@@ -203,6 +235,7 @@ def test_batch_id_of_a_message_equals_the_batchs() -> None:
     assert fout(BatchID=None).endswith("verwacht: BatchID")
 
 
+@regel("…/BerichtID | GUID | unique for the leverancier", "unreadable ones share the zero GUID")
 def test_bericht_id_is_a_guid() -> None:
     """…/BerichtID: GUID. One that could not be read is answered as the zero GUID."""
     assert fout(BerichtID=bericht_id(1).upper()) == ""
@@ -216,6 +249,7 @@ def test_bericht_id_is_a_guid() -> None:
     assert gelezen(maak_xml(berichten=[maak_bericht(BerichtID=twee)])).berichten.bericht_ids == NUL_GUID.bytes
 
 
+@regel("…/BerichtType | 1–8 characters")
 def test_berichttype_is_1_to_8_characters() -> None:
     """…/BerichtType: 1–8 characters; case-sensitive."""
     assert fout(BerichtType="Aa😀45678") == ""
@@ -225,6 +259,11 @@ def test_berichttype_is_1_to_8_characters() -> None:
         assert gelezen(maak_xml(berichten=[maak_bericht(BerichtType=gegeven)])).berichten.berichttypes == [gehouden]
 
 
+@regel(
+    "…/PublicatieDatum | dateTime, optional | with zone",
+    "…/EindDatumHandelingsTermijn | dateTime, optional",
+    "a date without a zone",
+)
 @pytest.mark.parametrize("naam", ["PublicatieDatum", "EindDatumHandelingsTermijn"])
 def test_dates_have_a_zone(naam: str) -> None:
     """dateTime, optional; with zone. Trap: a date without a zone."""
@@ -276,6 +315,7 @@ def test_midnight_may_be_written_as_24_hours_and_there_is_no_leap_second() -> No
     assert fout(PublicatieDatum="2016-12-31T23:59:60Z").startswith("PublicatieDatum: ")
 
 
+@regel("an empty element means 'publish now'")
 def test_an_empty_publicatiedatum_means_now() -> None:
     """An empty element means 'publish now' (the published schema rejects it, its own text allows it: accept it)."""
     for leeg in ("", "  \n", Rauw("<PublicatieDatum/>")):
@@ -284,6 +324,7 @@ def test_an_empty_publicatiedatum_means_now() -> None:
     assert fout(EindDatumHandelingsTermijn="").startswith("EindDatumHandelingsTermijn: ")
 
 
+@regel("…/Onderwerp | 1–50 characters", "…/BerichtTekst | optional, up to 4000", "…/Referentie | optional, up to 25")
 @pytest.mark.parametrize(
     ("naam", "minst", "meest"),
     [("Onderwerp", 1, 50), ("BerichtTekst", 0, 4000), ("Referentie", 0, 25)],
@@ -298,12 +339,19 @@ def test_texts_are_measured_in_characters(naam: str, minst: int, meest: int) -> 
     assert fout(**{naam: "x" * 1_000_000}) == f"{naam}: is te lang"
 
 
+@regel("a line break is the four characters `\\r\\n`")
 def test_a_line_break_in_berichttekst_is_kept_as_four_characters() -> None:
     """A line break is the four characters `\\r\\n`."""
     tekst = "een\\r\\ntwee <&> \"'"
     assert gelezen(maak_xml(berichten=[maak_bericht(BerichtTekst=tekst)])).berichten.teksten == [tekst]
 
 
+@regel(
+    "…/GebruikerID | 1 or more characters",
+    "9 digits (8 digits: a leading zero is added) that pass the elfproef",
+    "'digit' means 0–9 (a schema's `\\d` takes other scripts' digits)",
+    "a GebruikerID that is not 8 or 9 digits",
+)
 def test_gebruiker_is_8_or_9_digits() -> None:
     """GebruikerID: the BSN: 9 digits (8 digits: a leading zero is added). 'Digit' means 0–9."""
     for gegeven, kolom in ((BSN, BSN), ("12345678", "012345678"), ("000000000", "000000000")):
@@ -326,11 +374,13 @@ def test_gebruiker_is_8_or_9_digits() -> None:
         assert berichten.gebruikers == bsn.GEEN
 
 
+@regel("a BSN of 8 or 9 digits that fails the elfproef | ValidateGebruiker")
 def test_the_elfproef_is_not_for_the_door() -> None:
     """A BSN of 8 or 9 digits that fails the elfproef gives NietActiefOfGeabonneerd, not a schema_fout."""
     assert fout(GebruikerID="999990018") == ""
 
 
+@regel("…/SoortGebruiker | `Burger`")
 def test_soort_gebruiker_is_burger() -> None:
     """SoortGebruiker: `Burger`."""
     for slecht in ("burger", "Bedrijf", "", " Burger"):
@@ -338,6 +388,7 @@ def test_soort_gebruiker_is_burger() -> None:
     assert fout(SoortGebruiker=None) == "BerichtInformatie: mist een element; verwacht: SoortGebruiker"
 
 
+@regel("Elements come in this order", "no dienst in a message")
 def test_elements_come_in_the_published_order() -> None:
     """Elements come in this order."""
     verwisseld = maak_bericht(Onderwerp=None, Referentie=Rauw("<Referentie>r</Referentie><Onderwerp>o</Onderwerp>"))
@@ -350,6 +401,7 @@ def test_elements_come_in_the_published_order() -> None:
     assert fout(na="tekst") == "BerichtInformatie: bevat tekst waar alleen elementen mogen staan"
 
 
+@regel("an optional `Bijlagen` of 1 or 2 `Bijlage`")
 def test_a_message_has_at_most_two_bijlagen() -> None:
     """An optional `Bijlagen` of 1 or 2 `Bijlage`."""
     assert fout(bijlagen=[maak_bijlage()]) == ""
@@ -358,6 +410,7 @@ def test_a_message_has_at_most_two_bijlagen() -> None:
     assert fout(bijlagen=[" "]) == "Bijlagen: mist een element; verwacht: Bijlage"
 
 
+@regel("Bijlage/Inhoud | base64, at least 1")
 @pytest.mark.parametrize(
     "tekst",
     [
@@ -373,6 +426,7 @@ def test_inhoud_is_base64(tekst: str) -> None:
     assert fout(bijlagen=[maak_bijlage(tekst=tekst)]) == ""
 
 
+@regel("Bijlage/Inhoud | base64, at least 1")
 @pytest.mark.parametrize(
     "tekst", ["A", "AA", "AAA", "AA=", "AB==", "AA==AA==", "=AAA", "A=AA", "AAA==", "A*AA", "é", "\u00a0", "Ａ"]
 )
@@ -381,12 +435,14 @@ def test_what_is_not_base64_breaks_the_schema(tekst: str) -> None:
     assert fout(bijlagen=[maak_bijlage(tekst=tekst)]) == "Inhoud: heeft niet het voorgeschreven type"
 
 
+@regel("Bijlage/Inhoud | base64, at least 1")
 @pytest.mark.parametrize("tekst", ["", " \n", "<!-- niets -->"])
 def test_an_empty_bijlage_breaks_the_schema(tekst: str) -> None:
     """Bijlage/Inhoud: base64, at least 1."""
     assert fout(bijlagen=[maak_bijlage(tekst=tekst)]) == "Inhoud: is te kort of leeg"
 
 
+@regel("Bijlage/BijlageType | `Pdf`", "Bijlage/Omschrijving | 1–128 characters", "Bijlage/Volgorde | int")
 def test_the_other_elements_of_a_bijlage() -> None:
     """BijlageType `Pdf`; Omschrijving 1–128 characters; Volgorde int."""
     for slecht in ("pdf", "", "Doc", None):
@@ -401,6 +457,7 @@ def test_the_other_elements_of_a_bijlage() -> None:
         assert fout(bijlagen=[maak_bijlage(volgorde=slecht)])
 
 
+@regel("XML libraries quote values: report element and rule only")
 def test_names_that_the_schema_does_not_know_are_never_repeated() -> None:
     """Error text: XML libraries quote values: report element and rule only."""
     geheim = f"_{BSN}"
@@ -419,6 +476,7 @@ def test_names_that_the_schema_does_not_know_are_never_repeated() -> None:
         assert BSN not in schema_fout
 
 
+@regel("it fails alone, its batch goes on | NA")
 def test_a_message_that_breaks_the_schema_keeps_only_what_identifies_it() -> None:
     """It fails alone, its batch goes on; nothing of it is carried on."""
     slecht = maak_bericht(1, SoortGebruiker="X", PublicatieDatum=ZONE, Referentie="r", bijlagen=[maak_bijlage()])

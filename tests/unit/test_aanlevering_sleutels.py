@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams.sleutels import SleutelFout, lees_sleutels, maak_sleutels
+from tests.regels import regel
 
 BSN = "999990019"
 
@@ -37,10 +38,12 @@ def test_two_processes_that_make_it_at_once_agree(tmp_path: Path) -> None:
     lees_sleutels(bestand)
 
 
+@regel("use a keyed HMAC with a key id, never a bare hash")
 def test_a_pseudonym_is_keyed_and_names_its_key(bestand: Path) -> None:
     sleutel = base64.b64decode(json.loads(bestand.read_text())["pseudoniem"]["sleutels"]["k1"])
     verwacht = "k1:" + hmac.new(sleutel, BSN.encode(), hashlib.sha256).hexdigest()
     assert lees_sleutels(bestand).pseudoniem(BSN) == verwacht
+    assert lees_sleutels(bestand).pseudoniemen(BSN) == [verwacht]
 
 
 @pytest.mark.parametrize("tekst", ["", "99999001", "9999900190", "٩٩٩٩٩٠٠١٩", "99999001x"])
@@ -82,6 +85,7 @@ def test_after_rotation_old_content_can_still_be_read(bestand: Path) -> None:
     assert nieuw.ontsleutel(versleuteld) == b"oud"
     assert nieuw.pseudoniem(BSN).startswith("k2:")
     assert nieuw.pseudoniem(BSN) != pseudoniem
+    assert nieuw.pseudoniemen(BSN) == [nieuw.pseudoniem(BSN), pseudoniem], "the one of now comes first"
     assert nieuw.kenmerk(b"oud").startswith("k2-")
     assert nieuw.kenmerk(b"oud") != kenmerk
     for ring in ringen.values():

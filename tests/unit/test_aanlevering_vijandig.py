@@ -15,6 +15,7 @@ from aanlevering.stroom import STUK_BYTES, als_utf8, uitgepakt
 from aanlevering.weigering import Geweigerd
 from domain.batch import MAX_BATCH_BYTES, Batch
 from tests.globe import BATCH_ID, BSN, Rauw, maak_bericht, maak_bijlage, maak_kader, maak_xml
+from tests.regels import regel
 
 GOED = maak_xml(berichten=[maak_bericht(1, bijlagen=[maak_bijlage()]), maak_bericht(2, Onderwerp="é😀")])
 
@@ -56,6 +57,7 @@ MIDDEN = f'<Berichten xmlns="http://schemas.rdw.nl/GEB/BerichtVerwerkService/Typ
 A = b"a" * STUK_BYTES
 
 
+@regel("not well-formed or hostile XML")
 @pytest.mark.parametrize(
     "begin",
     [
@@ -83,6 +85,7 @@ def test_the_five_entities_character_references_comments_and_instructions_are_ha
     assert (berichten.schema_fouten, berichten.onderwerpen) == ([""], ["&<>\"'A<b>😀"])
 
 
+@regel("not well-formed or hostile XML")
 @pytest.mark.parametrize(
     "xml",
     [
@@ -160,6 +163,7 @@ def test_another_encoding_or_one_that_does_not_fit_is_refused(genoemd: str, code
     assert weigering([xml]).code in ("CoderingOnbekend", "XmlNietWelgevormd")
 
 
+@regel("not well-formed or hostile XML")
 def test_elements_nested_too_deep_are_hostile_and_reading_stops() -> None:
     diep = "<a>" * (MAX_DIEPTE - 3)
     goed_diep = maak_bericht(na=diep + diep.replace("<", "</"))
@@ -226,12 +230,14 @@ def test_huge_names_and_attributes_are_hostile(element: str) -> None:
     assert weigering([xml]).code == "XmlVijandig"
 
 
+@regel("0 or more than 1000 messages")
 def test_more_than_1000_messages_are_refused_as_soon_as_they_are_seen() -> None:
     stroom = Teller(herhaald(MIDDEN, b"<Bericht/>" * 100, MAX_BATCH_BYTES))
     assert weigering(stroom).code == "TeVeelBerichten"
     assert stroom.bytes < 1_000_000
 
 
+@regel("over 100 MB", "A batch is at most 100 MB, base64 included")
 def test_over_100_mb_is_refused_as_soon_as_it_is_seen() -> None:
     stroom = Teller(herhaald(MIDDEN, b" " * STUK_BYTES, 3 * MAX_BATCH_BYTES))
     fout = weigering(stroom)
@@ -239,6 +245,7 @@ def test_over_100_mb_is_refused_as_soon_as_it_is_seen() -> None:
     assert stroom.bytes < MAX_BATCH_BYTES + 2 * STUK_BYTES
 
 
+@regel("A batch is at most 100 MB, base64 included")
 def test_exactly_100_mb_is_taken() -> None:
     vulling = MAX_BATCH_BYTES - len(GOED)
     assert gelezen([GOED, *(b" " * STUK_BYTES for _ in range(vulling // STUK_BYTES)), b" " * (vulling % STUK_BYTES)])
@@ -282,6 +289,7 @@ def test_gzip_that_was_not_announced_is_refused() -> None:
     assert weigering([gzip.compress(GOED)]).code == "GzipNietAangekondigd"
 
 
+@regel("over 100 MB")
 def test_a_gzip_bomb_is_unpacked_no_further_than_100_mb() -> None:
     inpakker = zlib.compressobj(9, wbits=31)
     wit = b" " * 10_000_000
@@ -302,6 +310,7 @@ def test_reading_does_not_depend_on_how_the_bytes_arrive() -> None:
     assert gelezen([GOED[:100], b"", GOED[100:]]) == heel
 
 
+@regel("not well-formed or hostile XML")
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_mutated_bytes_never_raise_anything_but_a_refusal(data: st.DataObject) -> None:

@@ -11,6 +11,7 @@ from domain.batch import Kader
 from domain.codes import NUL_GUID, Stadium, Verwerkingscode
 from domain.resultaat import Resultaat
 from sinks.antwoord import maak_antwoord, per_code, resultaat_json
+from tests.regels import regel
 
 XSD = etree.XMLSchema(etree.parse(Path(sinks.__file__).parent / "globe_resultaat.xsd"))
 NS = "{http://schemas.rdw.nl/GEB/BerichtVerwerkService/Types/2009/01}"
@@ -38,6 +39,15 @@ def lees(resultaat: Resultaat) -> etree._Element:
     return wortel
 
 
+@regel(
+    "`AantalBerichtenSuccesvolVerwerkt`",
+    "`AantalBerichtenGeenActieveBoxOfGeabonneertOpLeverancier` (spelled so)",
+    "`AantalBerichtenMetTechnischProbleem`",
+    "`AantalBerichtenBerichtTypeNietCorrect`",
+    "`AantalBerichtenPublicatieDatumNietCorrect`",
+    "`AantalBerichtenAanmaakDatumNietCorrect`",
+    "`DatumOntvangen`, `DatumVerwerkt`",
+)
 def test_an_answer_with_every_code_is_valid_and_counts() -> None:
     codes = [code for plaats, code in enumerate(Verwerkingscode, 1) for _ in range(plaats)]
     wortel = lees(maak(codes))
@@ -58,6 +68,13 @@ def test_an_answer_with_every_code_is_valid_and_counts() -> None:
     assert len(wortel[1]) == 55
 
 
+@regel(
+    "Root `BerichtVerwerkResponse` in the same first namespace",
+    "only the root and `Bericht` are qualified",
+    "`http://schemas.rdw.nl/GEB/BerichtVerwerkService/BerichtResultaat/Types/2009/01`",
+    "everything else in no namespace",
+    "`BerichtID`, `BerichtType`, `VerwerkingsCode`, `Stadium` (nillable, optional)",
+)
 def test_only_the_root_and_bericht_stand_in_a_namespace() -> None:
     wortel = lees(maak([Verwerkingscode.VERWERKT]))
     assert [element.tag for element in wortel.iter() if "}" in element.tag] == [
@@ -68,6 +85,10 @@ def test_only_the_root_and_bericht_stand_in_a_namespace() -> None:
     assert [element.tag for element in wortel[1][0]] == ["BerichtID", "BerichtType", "VerwerkingsCode", "Stadium"]
 
 
+@regel(
+    "A BerichtID that could not be read is answered as `00000000-0000-0000-0000-000000000000`",
+    "`BerichtID`, `BerichtType`, `VerwerkingsCode`, `Stadium` (nillable, optional)",
+)
 def test_messages_are_answered_in_order_with_code_and_stage() -> None:
     resultaat = maak([Verwerkingscode.XML_VALIDATIE, Verwerkingscode.TECHNISCH_PROBLEEM])
     resultaat.stadia[1] = Stadium.STORE_MESSAGE
@@ -76,6 +97,10 @@ def test_messages_are_answered_in_order_with_code_and_stage() -> None:
     assert tweede == [str(UUID(int=1)), "AANSLAG", "TechnischProbleem", "StoreMessage"]
 
 
+@regel(
+    "Always fill BerichtType (`ONBEKEND` where it could not be read)",
+    "Never echo what looks like a BSN (8 or 9 digits in BerichtType, say)",
+)
 @pytest.mark.parametrize("gegeven", ["", "123456782", "12345678"])
 def test_no_berichttype_is_empty_or_looks_like_a_bsn(gegeven: str) -> None:
     resultaat = maak([Verwerkingscode.BERICHTTYPE_NIET_ONDERSTEUND], [gegeven])
@@ -83,6 +108,7 @@ def test_no_berichttype_is_empty_or_looks_like_a_bsn(gegeven: str) -> None:
     assert resultaat_json(resultaat, ONTVANGEN)["berichten"][0]["berichttype"] == "ONBEKEND"
 
 
+@regel("Never echo what looks like a BSN (8 or 9 digits in BerichtType, say)")
 def test_a_leverancier_that_looks_like_a_bsn_is_not_repeated() -> None:
     resultaat = maak([Verwerkingscode.OIN_KOMT_NIET_OVEREEN], leverancier="123456782")
     assert b"123456782" not in maak_antwoord(resultaat, ONTVANGEN)

@@ -14,20 +14,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avro.codec import SOORTEN, Codec, Onleesbaar, soort_van
+from avro.gegevens import als_json, uit_json
 from avro.schemas import huidige, ontleed, versies
 from domain.batch import MAX_BERICHTEN, Batch, Berichten, Kader
 from domain.beslissing import Uitkomst
 from domain.codes import Stadium, Verwerkingscode
+from domain.notificatie import Notificatie
 from domain.referentie import (
     Berichttype,
     BerichttypeStatus,
     Dienst,
     DienstStatus,
     Gegeven,
+    Herkomst,
     Koppeling,
     Leverancier,
     Machtiging,
     Notificatiekenmerk,
+    Standaardbijlage,
 )
 from domain.resultaat import Resultaat
 from tests.slices import BSNS, maak_slice
@@ -107,10 +111,31 @@ def resultaten(draw: st.DrawFn) -> Resultaat:
     return Resultaat(**velden)
 
 
+teksten = st.lists(tekst, max_size=3).map(tuple)
+herkomst = st.none() | st.builds(Herkomst, st.integers(1, 2**60), tekst)
 gegevens: st.SearchStrategy[Gegeven] = st.one_of(
-    st.builds(Leverancier, tekst, tekst, st.lists(tekst, max_size=3).map(tuple)),
     st.builds(
-        Berichttype, tekst, tekst, tekst, st.sampled_from(Notificatiekenmerk), st.sampled_from(BerichttypeStatus)
+        Leverancier,
+        tekst,
+        tekst,
+        teksten,
+        st.none() | st.lists(st.sampled_from(Notificatiekenmerk)).map(tuple),
+        tekst,
+        tekst,
+        tekst,
+        herkomst,
+    ),
+    st.builds(
+        Berichttype,
+        tekst,
+        tekst,
+        tekst,
+        st.sampled_from(Notificatiekenmerk),
+        st.sampled_from(BerichttypeStatus),
+        st.lists(
+            st.builds(Standaardbijlage, tekst, st.binary(max_size=32), st.integers(0, 2**31 - 1), teksten), max_size=3
+        ).map(tuple),
+        herkomst,
     ),
     st.builds(
         Dienst,
@@ -120,12 +145,13 @@ gegevens: st.SearchStrategy[Gegeven] = st.one_of(
         st.sampled_from(DienstStatus),
         st.lists(st.builds(Koppeling, tekst, millis, st.none() | millis), max_size=3).map(tuple),
         st.none() | millis,
+        herkomst,
     ),
-    st.builds(Machtiging, tekst, tekst, tekst, tekst, millis, st.none() | millis),
+    st.builds(Machtiging, tekst, tekst, tekst, tekst, millis, st.none() | millis, herkomst),
 )
 
 
-@given(batches(), st.sampled_from(["batch", "bericht"]))
+@given(batches(), st.sampled_from(["batch", "bericht", "wacht"]))
 def test_a_batch_and_a_slice_come_back_as_they_were(batch: Batch, onderwerp: str) -> None:
     assert CODEC.lees_batch(CODEC.schrijf_batch(batch, onderwerp), onderwerp) == batch
 
@@ -143,7 +169,10 @@ def test_a_result_comes_back_as_it_was(resultaat: Resultaat) -> None:
 @given(gegevens)
 def test_reference_data_come_back_as_they_were(gegeven: Gegeven) -> None:
     assert soort_van(gegeven) in SOORTEN
-    assert CODEC.lees_gegeven(soort_van(gegeven), CODEC.schrijf_gegeven(gegeven)) == gegeven
+    gelezen = CODEC.lees_gegeven(soort_van(gegeven), CODEC.schrijf_gegeven(gegeven))
+    assert (gelezen, gelezen.herkomst) == (gegeven, gegeven.herkomst)
+    uit_geschiedenis = uit_json(soort_van(gegeven), als_json(gegeven))
+    assert (uit_geschiedenis, uit_geschiedenis.herkomst) == (gegeven, gegeven.herkomst)
 
 
 def test_a_dlq_entry_comes_back_as_it_was() -> None:
@@ -181,11 +210,18 @@ def _resultaat() -> Resultaat:
     return Resultaat(een.kader, 1, een.nummers, een.bericht_ids, een.berichttypes, een.codes, een.stadia)
 
 
+def _notificatie() -> Notificatie:
+    een, kenmerk = UUID(int=1), Notificatiekenmerk.BETALEN
+    return Notificatie(1, een, 1, een, een, GEHEIM, GEHEIM, GEHEIM, 0, kenmerk, GEHEIM, GEHEIM, 2)
+
+
 GOED: dict[str, bytes] = {
     "batch": CODEC.schrijf_batch(_batch()),
     "bericht": CODEC.schrijf_batch(_batch(), "bericht"),
+    "wacht": CODEC.schrijf_batch(_batch(), "wacht"),
     "validatie": CODEC.schrijf_uitkomst(_uitkomst()),
     "resultaat": CODEC.schrijf_resultaat(_resultaat()),
+    "notificatie": CODEC.schrijf_notificatie(_notificatie()),
     "leverancier": CODEC.schrijf_gegeven(Leverancier(GEHEIM, GEHEIM, (GEHEIM,))),
     "berichttype": CODEC.schrijf_gegeven(
         Berichttype(GEHEIM, "A", GEHEIM, Notificatiekenmerk.BETALEN, BerichttypeStatus.ACTIEF)
@@ -202,8 +238,10 @@ def lees(onderwerp: str, inhoud: bytes | None) -> object:
     lezers: dict[str, Callable[[bytes | None], object]] = {
         "batch": CODEC.lees_batch,
         "bericht": lambda waarde: CODEC.lees_batch(waarde, "bericht"),
+        "wacht": lambda waarde: CODEC.lees_batch(waarde, "wacht"),
         "validatie": CODEC.lees_uitkomst,
         "resultaat": CODEC.lees_resultaat,
+        "notificatie": CODEC.lees_notificatie,
         "dlq": lambda waarde: CODEC.lees("dlq", waarde),
     }
     return lezers.get(onderwerp, lambda waarde: CODEC.lees_gegeven(onderwerp, waarde))(inhoud)
@@ -395,10 +433,10 @@ def test_a_newer_writer_is_read_when_its_schema_is_known() -> None:
     assert Codec(VreemdeSchemas(schema)).lees_gegeven("leverancier", buffer.getvalue()) == Leverancier("o", "n")
 
 
-def test_the_bsn_stands_in_batch_and_slice_alone() -> None:
+def test_the_bsn_stands_in_the_batch_and_message_events_alone() -> None:
     """The BSN stands in the batch and message events, … and nowhere else."""
     velden = {versie.onderwerp: {veld["name"] for veld in json.loads(versie.tekst)["fields"]} for versie in versies()}
-    assert {onderwerp for onderwerp, namen in velden.items() if "gebruikers" in namen} == {"batch", "bericht"}
+    assert {onderwerp for onderwerp, namen in velden.items() if "gebruikers" in namen} == {"batch", "bericht", "wacht"}
 
 
 def test_a_guid_is_written_as_lower_case_text() -> None:

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.batch import MAX_BATCH_BYTES, MAX_BERICHTEN, Batch, partitie, splits
+from tests.regels import regel
 from tests.slices import BSNS, guid, maak_slice
 
 
+@regel("A batch is at most 100 MB, base64 included", "then 1 to 1000 `Bericht`")
 def test_the_limits_of_a_batch() -> None:
     """At most 100 MB, base64 included; 1 to 1000 Bericht."""
     assert (MAX_BATCH_BYTES, MAX_BERICHTEN) == (100_000_000, 1000)
@@ -39,6 +41,7 @@ def test_the_partition_is_what_the_schema_says(bericht_id: bytes, aantal: int) -
     assert partitie(bericht_id, aantal) == zlib.crc32(bericht_id) % aantal
 
 
+@regel("GUIDs compare without regard to case")
 def test_guids_compare_without_regard_to_case() -> None:
     een, ander = UUID("6F9619FF-8B86-4011-B42D-00C04FC964FF"), UUID("6f9619ff-8b86-4011-b42d-00c04fc964ff")
     assert partitie(een.bytes, 8) == partitie(ander.bytes, 8)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.batch import MAX_BIJLAGEN_BYTES, Batch
-from domain.beslissing import Bekend, Uitkomst, beslis, te_vragen
+from domain.beslissing import Bekend, Uitkomst, beslis, te_keuren, te_vragen, wachtenden
 from domain.codes import NUL_GUID, ONBEKEND, Stadium, Verwerkingscode, toonbaar_berichttype
 from domain.referentie import BerichttypeStatus, DienstStatus, Leverancier, Referentie
 from domain.tijd import DAG_MS, MARGE_MS
+from tests.regels import regel
 from tests.slices import (
     ANDERE_RUN,
     BSNS,
@@ -43,8 +44,8 @@ class Altijd(dict[Vraag, bool]):
     def __missing__(self, vraag: Vraag) -> bool:
         return self._antwoord
 
-    def __contains__(self, vraag: object) -> bool:
-        return True
+    def get(self, vraag: Vraag, anders: object = None) -> bool:  # type: ignore[override]
+        return self._antwoord
 
 
 JA, NEE = Altijd(True), Altijd(False)
@@ -57,13 +58,22 @@ def besluit(
     antwoorden: Mapping[Vraag, bool] = JA,
     *opgegeven: Stadium,
 ) -> Uitkomst:
-    return beslis(slice_, data or referentie(), bekend or Bekend(), antwoorden, T0 + 1000, opgegeven)
+    return beslis(
+        slice_,
+        data or referentie(),
+        bekend or Bekend(),
+        antwoorden,
+        T0 + 1000,
+        opgegeven=opgegeven,
+        opslag_weg=Stadium.STORE_MESSAGE in opgegeven,
+    )
 
 
 def codes(*args: object, **kwargs: object) -> list[Verwerkingscode]:
     return besluit(*args, **kwargs).codes  # type: ignore[arg-type]
 
 
+@regel("placed in the Berichtenbox, with or without warnings | NA", "`NA` = not applicable, nothing went wrong")
 def test_a_good_message_is_placed() -> None:
     """Verwerkt: placed in the Berichtenbox, with or without warnings; Stadium NA."""
     uitkomst = besluit(maak_slice())
@@ -73,6 +83,7 @@ def test_a_good_message_is_placed() -> None:
     assert uitkomst.kader == maak_slice().kader
 
 
+@regel("the message breaks the schema or a trap above", "it fails alone, its batch goes on | NA")
 def test_a_message_that_breaks_the_schema_fails_alone() -> None:
     """XmlValidatieTegenXsdValtNegatiefUit: it fails alone, its batch goes on; Stadium NA."""
     uitkomst = besluit(maak_slice(ids=["a", "b", "c"], fouten=["", "Onderwerp: te lang", ""]))
@@ -81,6 +92,13 @@ def test_a_message_that_breaks_the_schema_fails_alone() -> None:
     assert uitkomst.redenen == ["", "Onderwerp: te lang", ""]
 
 
+@regel(
+    "A leverancier that is not in the reference data",
+    "a deliverer who is neither that leverancier nor an intermediair for it",
+    "gives OinInCPAKomtNietOvereenMetOinInBericht for every message that passed the schema",
+    "all messages of the batch that passed the schema | NA",
+    "an OIN: 20 positions; must equal the OIN of the sender's certificate/CPA",
+)
 @pytest.mark.parametrize(
     ("leverancier", "door"),
     [
@@ -100,6 +118,10 @@ def test_who_may_not_deliver_gets_the_oin_code_for_all_that_passed_the_schema(le
     assert uitkomst.stadia == [Stadium.NA] * 2
 
 
+@regel(
+    "an intermediair does so for several afnemers",
+    "a deliverer who is neither that leverancier nor an intermediair for it",
+)
 def test_an_intermediair_delivers_for_whom_it_may() -> None:
     """An intermediair does so for several afnemers: for those, not for others, and it gives nobody else that right."""
     data = referentie(Leverancier(B, "Intermediair", (A,)))
@@ -107,6 +129,11 @@ def test_an_intermediair_delivers_for_whom_it_may() -> None:
     assert codes(maak_slice(van=kader(leverancier=B, door=A)), data) == [C.OIN_KOMT_NIET_OVEREEN]
 
 
+@regel(
+    "AanmaakDatum more than 13 × 24 hours before this delivery",
+    "all messages that passed the schema | NA",
+    "with zone; at most 13 days old",
+)
 @pytest.mark.parametrize(
     ("ouderdom_ms", "code"),
     [(MARGE_MS, C.VERWERKT), (MARGE_MS + 1, C.AANMAAKDATUM_TE_VER_TERUG), (-DAG_MS, C.VERWERKT)],
@@ -119,6 +146,7 @@ def test_an_aanmaakdatum_may_be_thirteen_times_24_hours_old(ouderdom_ms: int, co
     assert uitkomst.stadia == [Stadium.NA] * 2
 
 
+@regel("PublicatieDatum more than 13 × 24 hours after this delivery | NA", "at most 13 days after delivery")
 @pytest.mark.parametrize(
     ("vooruit_ms", "code"),
     [(MARGE_MS, C.VERWERKT), (MARGE_MS + 1, C.PUBLICATIEDATUM_TE_VER_VOORUIT), (-MARGE_MS - 1, C.VERWERKT)],
@@ -130,11 +158,19 @@ def test_a_publicatiedatum_may_be_thirteen_times_24_hours_ahead(vooruit_ms: int,
     assert uitkomst.stadia == [Stadium.NA] * 2
 
 
+@regel(
+    "AanmaakDatum more than 13 × 24 hours before this delivery",
+    "PublicatieDatum more than 13 × 24 hours after this delivery | NA",
+)
 def test_thirteen_days_are_312_hours() -> None:
     """13 × 24 hours, whatever clocks do in between."""
     assert MARGE_MS == 312 * 3600 * 1000
 
 
+@regel(
+    "personal bijlagen together over 500 000 bytes | NA",
+    "both together at most 500 000 bytes before base64, else `BijlageTeGroot`",
+)
 @pytest.mark.parametrize(
     ("bijlagen", "code"),
     [
@@ -153,6 +189,10 @@ def test_bijlagen_weigh_at_most_half_a_million_bytes(bijlagen: list[tuple[int, i
     assert MAX_BIJLAGEN_BYTES == 500_000
 
 
+@regel(
+    "this leverancier already has this BerichtID Verwerkt",
+    "from another run, or from an earlier place in this batch | NA",
+)
 def test_what_is_verwerkt_by_another_run_exists_already() -> None:
     """BerichtBestaatAl: this leverancier already has this BerichtID Verwerkt, from another run; Stadium NA."""
     uitkomst = besluit(maak_slice(ids=["a", "b"]), bekend=Bekend(verwerkt={guid("a")}))
@@ -160,12 +200,17 @@ def test_what_is_verwerkt_by_another_run_exists_already() -> None:
     assert uitkomst.stadia == [Stadium.NA] * 2
 
 
+@regel(
+    "Within a batch the order in the file decides which of two equal BerichtIDs is 'already there'",
+    "from another run, or from an earlier place in this batch | NA",
+)
 def test_of_two_equal_bericht_ids_in_a_batch_the_first_is_placed() -> None:
     """Within a batch the order in the file decides which of two equal BerichtIDs is 'already there'."""
     slice_ = maak_slice(ids=["a", "a", "b", "a"])
     assert codes(slice_) == [C.VERWERKT, C.BERICHT_BESTAAT_AL, C.VERWERKT, C.BERICHT_BESTAAT_AL]
 
 
+@regel("and only a Verwerkt one is")
 @pytest.mark.parametrize(
     "eerste",
     [
@@ -183,6 +228,10 @@ def test_only_a_placed_message_makes_a_later_one_exist_already(eerste: dict[str,
     assert uitkomst.codes[1] is C.VERWERKT
 
 
+@regel(
+    "A message is known by (Proceskenmerk, its number in the batch), never by BerichtID alone",
+    "unreadable ones share the zero GUID",
+)
 def test_messages_without_a_readable_bericht_id_are_each_answered() -> None:
     """A message is known by (Proceskenmerk, its number), never by BerichtID alone: unreadable ones share the zero
     GUID."""
@@ -191,6 +240,7 @@ def test_messages_without_a_readable_bericht_id_are_each_answered() -> None:
     assert (uitkomst.nummers, uitkomst.codes) == ([1, 2], [C.XML_VALIDATIE] * 2)
 
 
+@regel("unknown berichttype, or not Actief when it is decided")
 @pytest.mark.parametrize("status", [status for status in BerichttypeStatus if status is not BerichttypeStatus.ACTIEF])
 def test_only_an_active_berichttype_takes_messages(status: BerichttypeStatus) -> None:
     """BerichtTypeNietOndersteund: unknown berichttype, or not Actief when it is decided; Stadium
@@ -199,12 +249,17 @@ def test_only_an_active_berichttype_takes_messages(status: BerichttypeStatus) ->
     assert (uitkomst.codes, uitkomst.stadia) == ([C.BERICHTTYPE_NIET_ONDERSTEUND], [Stadium.VALIDATE_BERICHTTYPE])
 
 
+@regel(
+    "case-sensitive; must be **Actief at the moment of processing**",
+    "unknown berichttype, or not Actief when it is decided",
+)
 @pytest.mark.parametrize("code", ["GEENTYPE", "aanslag", " AANSLAG", "Aanslag"])
 def test_a_berichttype_is_known_by_exactly_its_code(code: str) -> None:
     """BerichtType: case-sensitive; must be Actief at the moment of processing."""
     assert codes(maak_slice(types=[code])) == [C.BERICHTTYPE_NIET_ONDERSTEUND]
 
 
+@regel("whose berichttypes apply", "`leverancier` is the BerichtLeverancierID of the batch")
 def test_a_berichttype_of_another_leverancier_does_not_count() -> None:
     """`leverancier` is the BerichtLeverancierID of the batch: whose berichttypes apply, whoever delivered it."""
     data = referentie(Leverancier(B, "Intermediair", (A,)), berichttype("VANB", oin=B))
@@ -212,12 +267,17 @@ def test_a_berichttype_of_another_leverancier_does_not_count() -> None:
     assert codes(slice_, data) == [C.BERICHTTYPE_NIET_ONDERSTEUND]
 
 
+@regel("no such user, no active box, or not subscribed to this leverancier")
 def test_who_has_no_box_or_subscription_gets_no_message() -> None:
     """NietActiefOfGeabonneerd: no such user, no active box, or not subscribed; Stadium ValidateGebruiker."""
     uitkomst = besluit(maak_slice(), antwoorden=NEE)
     assert (uitkomst.codes, uitkomst.stadia) == ([C.NIET_ACTIEF_OF_GEABONNEERD], [Stadium.VALIDATE_GEBRUIKER])
 
 
+@regel(
+    "a BSN of 8 or 9 digits that fails the elfproef | ValidateGebruiker",
+    "9 digits (8 digits: a leading zero is added) that pass the elfproef",
+)
 @pytest.mark.parametrize("nummer", [FOUTE_BSN, "000000000"])
 def test_a_bsn_that_fails_the_elfproef_is_answered_without_asking(nummer: str) -> None:
     """NietActiefOfGeabonneerd: a BSN of 8 or 9 digits that fails the elfproef."""
@@ -227,6 +287,10 @@ def test_a_bsn_that_fails_the_elfproef_is_answered_without_asking(nummer: str) -
     assert (uitkomst.codes, uitkomst.stadia) == ([C.NIET_ACTIEF_OF_GEABONNEERD], [Stadium.VALIDATE_GEBRUIKER])
 
 
+@regel(
+    "something on our side failed for good; Stadium says where",
+    "ValidateBerichtType, ValidateGebruiker or StoreMessage",
+)
 @pytest.mark.parametrize("stadium", [s for s in Stadium if s is not Stadium.NA])
 def test_a_failure_on_our_side_says_in_which_stage(stadium: Stadium) -> None:
     """TechnischProbleem: something on our side failed for good; Stadium says where: ValidateBerichtType,
@@ -236,6 +300,7 @@ def test_a_failure_on_our_side_says_in_which_stage(stadium: Stadium) -> None:
     assert (uitkomst.codes, uitkomst.stadia) == ([C.TECHNISCH_PROBLEEM], [stadium])
 
 
+@regel("the first that fails gives the code")
 def test_an_outage_changes_nothing_for_who_does_not_need_what_is_away() -> None:
     """The first that fails gives the code: an outage of a later check does not hide an earlier one, and answers that
     did come are used."""
@@ -253,17 +318,86 @@ def test_an_outage_changes_nothing_for_who_does_not_need_what_is_away() -> None:
     ]
 
 
+@regel("Profile service, store, ClickHouse or Kafka away is never a reason to refuse a message")
 def test_a_missing_answer_is_never_taken_for_a_refusal() -> None:
-    """Profile service away is never a reason to refuse a message."""
-    with pytest.raises(KeyError):
-        besluit(maak_slice(), antwoorden={})
+    """Profile service away is never a reason to refuse a message: it waits."""
+    assert len(besluit(maak_slice(), antwoorden={})) == 0
 
 
+def test_a_message_whose_answer_is_missing_waits_alone() -> None:
+    """It waits and is retried, without holding up other senders' messages."""
+    slice_ = maak_slice(ids=["a", "b", "c"], bsns=BSNS[:3])
+    uitkomst = besluit(slice_, None, None, {(TYPE, BSNS[0]): True, (TYPE, BSNS[2]): False})
+    assert (uitkomst.nummers, uitkomst.codes) == ([1, 3], [C.VERWERKT, C.NIET_ACTIEF_OF_GEABONNEERD])
+    assert wachtenden(slice_, Bekend(), uitkomst) == [1]
+    assert wachtenden(slice_, Bekend(nummers={2}), uitkomst) == []
+
+
+def test_a_later_message_with_the_same_id_waits_for_the_one_before_it() -> None:
+    """Within a batch the order in the file decides which of two equal BerichtIDs is 'already there'."""
+    slice_ = maak_slice(ids=["a", "a", "b"], bsns=BSNS[:3])
+    antwoorden = {(TYPE, BSNS[1]): True, (TYPE, BSNS[2]): True}
+    assert besluit(slice_, None, None, antwoorden).nummers == [3]
+    besloten = besluit(slice_, None, Bekend(nummers={3}), antwoorden | {(TYPE, BSNS[0]): True})
+    assert (besloten.nummers, besloten.codes) == ([1, 2], [C.VERWERKT, C.BERICHT_BESTAAT_AL])
+
+
+def test_a_later_message_with_the_same_id_gets_its_own_code_when_the_one_before_it_is_refused() -> None:
+    """… and only a Verwerkt one is."""
+    slice_ = maak_slice(ids=["a", "a"], bsns=BSNS[:2])
+    assert besluit(slice_, None, None, {(TYPE, BSNS[0]): False}).nummers == [1]
+    assert codes(slice_, None, None, {(TYPE, BSNS[0]): False, (TYPE, BSNS[1]): True}) == [
+        C.NIET_ACTIEF_OF_GEABONNEERD,
+        C.VERWERKT,
+    ]
+
+
+def test_a_store_that_is_away_lets_what_is_not_placed_go_on() -> None:
+    slice_ = maak_slice(ids=["a", "b"], bsns=BSNS[:2], types=["GEENTYPE", TYPE])
+    assert beslis(slice_, referentie(), Bekend(), JA, T0, opslag_weg=True).nummers == [1]
+
+
+def test_a_bijlage_whose_verdict_is_missing_lets_its_message_alone_wait() -> None:
+    """afgerond = every message has its outcome, PDF verdicts included."""
+    slice_ = maak_slice(ids=["a", "b", "c"], bijlagen=[(0, 10), (1, 20), (1, 30)])
+    slice_.berichten.bijlage_sha256 = b"".join(bytes([i]) * 32 for i in range(3))
+    oordelen = {bytes([0]) * 32: (), bytes([1]) * 32: ("PdfGeenPdfA",)}
+    assert te_keuren(slice_, referentie(), Bekend(), JA) == {bytes([i]) * 32 for i in range(3)}
+    besluit_ = beslis(slice_, referentie(), Bekend(), JA, T0, oordelen=oordelen)
+    assert (besluit_.nummers, besluit_.waarschuwingen) == ([1, 3], [[], []])
+    oordelen[bytes([2]) * 32] = ("PdfGeenPdfA", "PdfNietGetagd")
+    besluit_ = beslis(slice_, referentie(), Bekend(), JA, T0, oordelen=oordelen)
+    assert besluit_.waarschuwingen == [[], ["PdfGeenPdfA", "PdfNietGetagd"], []]
+    assert besluit_.codes == [C.VERWERKT] * 3
+
+
+def test_a_verdict_that_never_came_is_a_problem_of_ours() -> None:
+    """TechnischProbleem: something on our side failed for good; Stadium says where."""
+    slice_ = maak_slice(ids=["a", "b"], bijlagen=[(0, 10)])
+    besluit_ = beslis(slice_, referentie(), Bekend(), JA, T0, oordelen={}, opgegeven=[Stadium.STORE_MESSAGE])
+    assert besluit_.codes == [C.TECHNISCH_PROBLEEM, C.VERWERKT]
+    assert besluit_.stadia == [Stadium.STORE_MESSAGE, Stadium.NA]
+
+
+def test_only_the_bijlagen_of_what_may_be_sent_are_checked() -> None:
+    slice_ = maak_slice(
+        ids=["a", "b", "c"], bsns=BSNS[:3], types=[TYPE, "GEENTYPE", TYPE], bijlagen=[(0, 1), (1, 1), (2, 1)]
+    )
+    slice_.berichten.bijlage_sha256 = b"".join(bytes([i]) * 32 for i in range(3))
+    antwoorden = {(TYPE, BSNS[0]): True, (TYPE, BSNS[2]): False}
+    assert te_keuren(slice_, referentie(), Bekend(), antwoorden) == {bytes([0]) * 32}
+
+
+@regel("the first that fails gives the code")
 def test_a_store_that_is_away_does_not_make_a_refused_user_a_technical_problem() -> None:
     """gebruiker, store: the first that fails gives the code."""
     assert codes(maak_slice(), None, None, NEE, Stadium.STORE_MESSAGE) == [C.NIET_ACTIEF_OF_GEABONNEERD]
 
 
+@regel(
+    "schema, OIN, AanmaakDatum, PublicatieDatum, size, duplicate, berichttype, gebruiker, store",
+    "the first that fails gives the code",
+)
 def test_the_checks_run_in_their_order() -> None:
     """We decided: checks run in the order schema, OIN, AanmaakDatum, PublicatieDatum, size, duplicate, berichttype,
     gebruiker, store; the first that fails gives the code. A message that fails all is mended one check at a time."""
@@ -278,7 +412,8 @@ def test_the_checks_run_in_their_order() -> None:
     gezien = []
 
     def noteer() -> None:
-        gezien.extend(beslis(slice_, referentie(), bekend, antwoorden, T0, opgegeven).codes)
+        opgegeven_ = {"opgegeven": opgegeven, "opslag_weg": bool(opgegeven)}
+        gezien.extend(beslis(slice_, referentie(), bekend, antwoorden, T0, **opgegeven_).codes)
 
     noteer()
     slice_.berichten.schema_fouten = [""]
@@ -313,6 +448,7 @@ def test_the_checks_run_in_their_order() -> None:
     ]
 
 
+@regel("Never echo what looks like a BSN (8 or 9 digits in BerichtType, say)")
 @pytest.mark.parametrize("tekst", ["12345678", "00000000", "999999990"])
 def test_what_looks_like_a_bsn_is_never_repeated(tekst: str) -> None:
     """Never echo what looks like a BSN (8 or 9 digits in BerichtType, say)."""
@@ -321,12 +457,14 @@ def test_what_looks_like_a_bsn_is_never_repeated(tekst: str) -> None:
     assert repr(tekst) not in repr(uitkomst)
 
 
+@regel("Always fill BerichtType (`ONBEKEND` where it could not be read)")
 @pytest.mark.parametrize(("tekst", "getoond"), [("", ONBEKEND), ("1234567", "1234567"), ("A1234567", "A1234567")])
 def test_a_berichttype_that_could_not_be_read_is_called_onbekend(tekst: str, getoond: str) -> None:
     """Always fill BerichtType (ONBEKEND where it could not be read)."""
     assert toonbaar_berichttype(tekst) == getoond
 
 
+@regel("no result, log line, metric, Kafka key or header, error text")
 def test_no_decision_holds_a_bsn_or_what_was_written() -> None:
     """The BSN stands in the batch and message events, … and nowhere else: no result …"""
     uitkomst = besluit(maak_slice(ids=["a", "b"], bsns=[BSNS[3], FOUTE_BSN]))
@@ -338,10 +476,11 @@ def test_no_decision_holds_a_bsn_or_what_was_written() -> None:
 def test_only_a_placed_message_names_its_citizen_and_by_pseudonym() -> None:
     """Where a stable pseudonym of a person is needed, use a keyed HMAC with a key id."""
     slice_ = maak_slice(ids=["a", "b"], bsns=[BSNS[3], FOUTE_BSN])
-    uitkomst = beslis(slice_, referentie(), Bekend(), JA, T0, (), lambda persoon: f"k1:{BSNS.index(persoon)}")
+    uitkomst = beslis(slice_, referentie(), Bekend(), JA, T0, pseudoniem=lambda persoon: f"k1:{BSNS.index(persoon)}")
     assert uitkomst.ontvangers == ["k1:3", ""]
 
 
+@regel("machtiging works through the link between berichttype and dienst alone")
 def test_the_diensten_of_that_moment_go_along_with_a_placed_message_only() -> None:
     """The diensten linked to the berichttype at that moment go along with the outcome; ended links, diensten that are
     not Actief and those of others do not."""
@@ -367,6 +506,10 @@ def test_only_what_may_be_placed_is_asked_for() -> None:
     assert te_vragen(slice_, referentie(), Bekend({6}, {guid("dubbel")})) == {(TYPE, BSNS[0])}
 
 
+@regel(
+    "The first outcome of (Proceskenmerk, number) that is durable in the topic `validatie` stands",
+    "it must not count, be answered or notify a second time",
+)
 def test_a_decision_that_stands_is_not_made_again() -> None:
     """Decided once: the first outcome of (Proceskenmerk, number) that is durable stands; a replay after the berichttype
     was deactivated must not count a second time."""
@@ -378,6 +521,7 @@ def test_a_decision_that_stands_is_not_made_again() -> None:
     assert (opnieuw.bericht_ids, opnieuw.object) == (b"", "")
 
 
+@regel("Messages already Verwerkt get BerichtBestaatAl in *its result*; the others are processed")
 def test_a_resend_gets_exists_already_for_what_was_placed_and_is_processed_for_the_rest() -> None:
     """Messages already Verwerkt get BerichtBestaatAl in its result; the others are processed."""
     eerst = besluit(maak_slice(ids=["a", "b"], types=[TYPE, "NIEUW"]))

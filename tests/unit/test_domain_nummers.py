@@ -8,6 +8,7 @@ from domain import bsn
 from domain.codes import STADIUM_VAN, Stadium, Verwerkingscode, lijkt_bsn
 from domain.oin import is_oin
 from domain.tijd import DAG_MS, NORM_MS, lees_tijd, schrijf_tijd
+from tests.regels import regel
 from tests.slices import BSNS
 
 cijfers = st.text("0123456789", min_size=9, max_size=9)
@@ -19,11 +20,13 @@ def volgens_de_regel(tekst: str) -> bool:
     return som % 11 == 0 and tekst != "000000000"
 
 
+@regel("nine digits, weights 9 8 7 6 5 4 3 2 −1", "the weighted sum divisible by 11", "not 000000000")
 @given(st.lists(cijfers | st.sampled_from([*BSNS, "000000000"]), max_size=40))
 def test_the_elfproef_of_a_column_is_that_of_each(kolom: list[str]) -> None:
     assert bsn.elfproef_kolom("".join(kolom).encode()).tolist() == [volgens_de_regel(tekst) for tekst in kolom]
 
 
+@regel("nine digits, weights 9 8 7 6 5 4 3 2 −1", "the weighted sum divisible by 11", "not 000000000")
 @given(cijfers)
 def test_the_elfproef_is_its_definition(tekst: str) -> None:
     assert bsn.elfproef(tekst) is volgens_de_regel(tekst)
@@ -35,6 +38,7 @@ def test_one_wrong_digit_never_passes(goed: str, plaats: int, verschil: int) -> 
     assert not bsn.elfproef(fout)
 
 
+@regel("9 digits (8 digits: a leading zero is added) that pass the elfproef")
 @pytest.mark.parametrize(
     ("tekst", "nummer"), [("123456782", "123456782"), ("12345678", "012345678"), ("00000000", bsn.GEEN.decode())]
 )
@@ -43,6 +47,7 @@ def test_eight_digits_get_a_leading_zero(tekst: str, nummer: str) -> None:
     assert bsn.normaliseer(tekst) == nummer
 
 
+@regel("'digit' means 0–9 (a schema's `\\d` takes other scripts' digits)")
 @pytest.mark.parametrize(
     "tekst",
     [
@@ -68,6 +73,11 @@ def test_the_place_of_an_unreadable_bsn_never_passes() -> None:
     assert len(bsn.GEEN) == bsn.BREEDTE
 
 
+@regel(
+    "20 positions = 8-position prefix + number + closing zeros",
+    "The number can hold letters",
+    "there is no checksum",
+)
 @pytest.mark.parametrize(
     "oin",
     [
@@ -83,6 +93,7 @@ def test_an_oin_is_a_known_prefix_and_a_number(oin: str) -> None:
     assert is_oin(oin)
 
 
+@regel("20 positions = 8-position prefix + number + closing zeros")
 @pytest.mark.parametrize(
     "tekst",
     [
@@ -102,6 +113,7 @@ def test_what_has_another_form_is_no_oin(tekst: str) -> None:
     assert not is_oin(tekst)
 
 
+@regel("we write `Validate…` and accept both when reading")
 @pytest.mark.parametrize(
     ("tekst", "stadium"),
     [
@@ -123,6 +135,11 @@ def test_what_is_no_stage_is_refused(tekst: str) -> None:
         Stadium.lees(tekst)
 
 
+@regel(
+    "`ValidateBerichtType` → `ValidateGebruiker` → `StoreMessage`",
+    "ValidateBerichtType, ValidateGebruiker or StoreMessage",
+    "`NA` = not applicable, nothing went wrong",
+)
 def test_the_codes_are_those_of_the_wire() -> None:
     """The table of codes, letter by letter: senders' software compares them."""
     assert [str(code) for code in Verwerkingscode] == [
@@ -170,10 +187,19 @@ def test_a_time_needs_a_zone(tekst: str) -> None:
         lees_tijd(tekst)
 
 
+@pytest.mark.parametrize(
+    "tekst", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.9999Z"]
+)
+def test_a_time_that_utc_cannot_write_is_none(tekst: str) -> None:
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        lees_tijd(tekst)
+
+
 def test_a_time_is_printed_in_utc_with_z() -> None:
     """What is printed is in UTC with `Z`."""
     assert schrijf_tijd(lees_tijd("2026-01-31T12:00:00+01:00")) == "2026-01-31T11:00:00.000Z"
 
 
+@regel("share within 24 hours")
 def test_the_norm_is_24_hours() -> None:
     assert NORM_MS == DAG_MS == 24 * 3600 * 1000

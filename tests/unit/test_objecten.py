@@ -11,6 +11,7 @@ import pytest
 from sinks import objecten as module
 from sinks.objecten import TIJDELIJK, Objecten, ObjectOntbreekt, OpslagWeg, bijlage_naam
 from streams.sleutels import SleutelFout, Sleutels, lees_sleutels, maak_sleutels
+from tests.regels import regel
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def bestanden(map_: Path) -> list[str]:
     return sorted(str(pad.relative_to(map_)) for pad in map_.rglob("*") if pad.is_file())
 
 
+@regel("an object, encrypted, in the message store")
 async def test_what_is_stored_can_be_read_and_is_not_readable_on_disk(objecten: Objecten, map_: Path) -> None:
     await objecten.bewaar("berichten/a/b", b"geheim" * 100)
     assert await objecten.lees("berichten/a/b") == b"geheim" * 100
@@ -41,6 +43,7 @@ async def test_what_is_stored_can_be_read_and_is_not_readable_on_disk(objecten: 
     assert b"geheim" not in (map_ / "berichten/a/b").read_bytes()
 
 
+@regel("writing it again changes nothing")
 async def test_writing_again_changes_nothing(objecten: Objecten, map_: Path) -> None:
     await objecten.bewaar("a", b"eerste")
     op_schijf = (map_ / "a").read_bytes()

@@ -8,6 +8,7 @@ from profielservice.cache import ZEVEN_DAGEN_S, CachendeProfielservice
 from profielservice.client import ProfielserviceWeg
 from profielservice.gebruikers import Gebruiker, Storing
 from profielservice.geheugen import GeheugenProfielservice
+from tests.regels import regel
 
 OIN = "00000099000000001000"
 BSNS = [f"{nummer:09d}" for nummer in range(100000000, 100000020)]
@@ -50,6 +51,7 @@ async def test_only_the_unknown_are_asked_and_the_answer_is_whole() -> None:
     assert dienst.gevraagd[1:] == [[BSNS[4], "999999999"]]
 
 
+@regel("An answer may be used for at most 7 days")
 async def test_an_answer_expires_at_its_age_and_not_before() -> None:
     dienst, klok = Tellend(), Klok()
     cache = CachendeProfielservice(dienst, geldig_s=300, nu=klok)
@@ -78,12 +80,14 @@ async def test_an_answer_is_as_old_as_its_question() -> None:
     assert len(dienst.gevraagd) == 2
 
 
+@regel("An answer may be used for at most 7 days")
 @pytest.mark.parametrize("geldig_s", [0.0, -1.0, ZEVEN_DAGEN_S + 1])
 def test_an_age_outside_seven_days_is_refused(geldig_s: float) -> None:
     with pytest.raises(ValueError, match="lives"):
         CachendeProfielservice(Tellend(), geldig_s=geldig_s)
 
 
+@regel("An answer may be used for at most 7 days")
 def test_seven_days_are_allowed() -> None:
     assert len(CachendeProfielservice(Tellend(), geldig_s=ZEVEN_DAGEN_S)) == 0
 

@@ -3,6 +3,7 @@
 import pytest
 
 from profielservice.envelop import HOOGSTENS, OnleesbareXml, VraagFout, lees_vraag, lees_xml
+from tests.regels import regel
 
 VRAAG = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
   xmlns:V="http://schemas.rdw.nl/GEB/BerichtenboxValidatieService/2009/01"
@@ -36,15 +37,22 @@ def test_comments_and_instructions_do_not_cut_a_key() -> None:
     assert lees_vraag(verstopt.encode()) == lees_vraag(VRAAG.encode())
 
 
+@regel("`T:klanten` holding 1 to 250 `S:Klant`")
 @pytest.mark.parametrize("aantal", [0, 251])
 def test_the_wrong_number_of_citizens_is_a_fault_of_the_application(aantal: int) -> None:
     assert fout_van(VRAAG.replace(KLANT, KLANT * aantal)).soort == "ApplicationFault"
 
 
+@regel("`T:klanten` holding 1 to 250 `S:Klant`")
 def test_250_citizens_are_taken() -> None:
     assert len(lees_vraag(VRAAG.replace(KLANT, KLANT * 250).encode()).bsns) == 250
 
 
+@regel(
+    "all elements qualified",
+    "(`S:Key` = BSN, `S:Rol` = `Burger`)",
+    "`V:ValidateAbonnementen` / `V:validateAbonnementenAanvraag` with, in order, `T:berichtleverancierCode`",
+)
 @pytest.mark.parametrize(
     ("deel", "wordt"),
     [

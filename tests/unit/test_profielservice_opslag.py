@@ -6,6 +6,7 @@ import pytest
 
 from profielservice.gebruikers import Gebruiker
 from profielservice.opslag import Opslag
+from tests.regels import regel
 
 OIN, ANDERE = "00000099000000001000", "00000099000000002000"
 BSN, TWEEDE = "123456782", "111222333"
@@ -36,6 +37,7 @@ def test_of_two_entries_for_one_citizen_the_later_counts() -> None:
     assert opslag.aantal_actief() == 0
 
 
+@regel("no such user, no active box, or not subscribed to this leverancier")
 @pytest.mark.parametrize(
     ("actief", "abonnementen", "mag"),
     [

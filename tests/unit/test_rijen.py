@@ -10,6 +10,7 @@ from domain.beslissing import Bekend, Uitkomst, beslis
 from domain.codes import NUL_GUID, ONBEKEND
 from domain.resultaat import Resultaat
 from sinks.rijen import KOLOMMEN, Rijen, guids, van_batch, van_resultaat, van_uitkomst
+from tests.regels import regel
 from tests.slices import BSNS, FOUTE_BSN, T0, TYPE, guid, kader, maak_slice, referentie
 
 
@@ -26,6 +27,7 @@ def uitkomst() -> Uitkomst:
     return een
 
 
+@regel("Grey is everything received")
 def test_a_batch_is_one_row_with_every_message_in_its_place() -> None:
     """Everything received, before anything is decided."""
     batch = maak_slice(ids=["a", NUL_GUID.bytes, "c"], types=[TYPE, "", "12345678"], van=kader(totaal=3))
@@ -49,6 +51,7 @@ def test_messages_stand_at_their_number_in_whatever_order_they_come() -> None:
     assert rij["bericht_ids"] == [UUID(bytes=guid("a")), NUL_GUID, UUID(bytes=guid("c"))]
 
 
+@regel("its metadata goes to ClickHouse")
 def test_decisions_are_one_row_each_with_all_they_say() -> None:
     een = uitkomst()
     rijen = als_rijen("uitkomsten", van_uitkomst(een, 9))
@@ -71,10 +74,11 @@ def test_a_result_counts_its_codes() -> None:
     assert (rij["verwerkt_op"], rij["totaal"]) == (8, 7)
 
 
+@regel("command line, or ClickHouse column")
 def test_no_row_holds_a_bsn_or_what_was_written() -> None:
     """No column holds a BSN; what looks like one is not repeated either."""
     batch = maak_slice(ids=["a"], bsns=[BSNS[1]], types=[BSNS[2][:8]])
-    een = beslis(batch, referentie(), Bekend(), {}, T0, ())
+    een = beslis(batch, referentie(), Bekend(), {}, T0)
     alles = repr(van_batch(batch, 0)) + repr(van_uitkomst(een, 0))
     for verboden in (BSNS[1], BSNS[2][:8], "onderwerp 0", "tekst 0"):
         assert verboden not in alles

@@ -26,6 +26,7 @@ from tests.integration.lijn.zending import (
     nieuwe_oin,
     totalen,
 )
+from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
@@ -118,6 +119,7 @@ def test_a_script_without_our_code_decodes_what_kcat_reads_from_validatie(
 # -- curl
 
 
+@regel("asks ClickHouse (and the portal) about Totalen, Berichtverwerking, SLA")
 def test_curl_asks_clickhouse(lijn: Stapel, zending: Zending) -> None:
     curl = shutil.which("curl")
     assert curl, "curl must be installed"
@@ -253,6 +255,11 @@ def _heeft_vorm(rijen: list[dict[str, Any]], vorm: str) -> None:
         assert not [naam for naam, waarde in rij.items() if not VELDEN[vorm][naam](waarde)], rij
 
 
+@regel(
+    "asks ClickHouse (and the portal) about Totalen, Berichtverwerking, SLA",
+    "watches lag, throughput, errors, the 24-hour norm",
+    "In Totalen 'Verwerkt' is green plus orange",
+)
 def test_every_question_has_the_json_of_the_interface(lijn: Stapel, zending: Zending) -> None:
     van_ons = ("--leverancier", zending.leverancier)
     rijen = lijn.vraag("totalen")
@@ -423,6 +430,11 @@ def test_a_command_without_a_stack_says_so_in_a_line_and_ends_with_1(tmp_path: P
 # -- the door and the pages
 
 
+@regel(
+    "`BerichtID`, `BerichtType`, `VerwerkingsCode`, `Stadium` (nillable, optional)",
+    "Always fill BerichtType (`ONBEKEND` where it could not be read)",
+    "and Stadium (`NA`): senders' software in use crashes on empty ones",
+)
 def test_the_doors_answer_is_that_of_the_command_and_valid(lijn: Stapel, zending: Zending) -> None:
     adres = f"{lijn.adressen['aanlevering']}/v1/batches/{zending.batch_id}/resultaat"
     antwoord = haal(adres)
@@ -448,6 +460,7 @@ def test_there_is_no_answer_before_the_batch_is_done(lijn: Stapel) -> None:
     assert haal(adres.replace("00000000-0000", "geen-guid")).status_code == 400
 
 
+@regel("watches lag, throughput, errors, the 24-hour norm")
 def test_every_process_tells_its_health_readiness_and_metrics(lijn: Stapel, zending: Zending) -> None:
     adressen = lijn.adressen["metrics"]
     pids = lijn.pids

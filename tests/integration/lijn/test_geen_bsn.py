@@ -18,6 +18,7 @@ from tests.integration.lijn import zending
 from tests.integration.lijn.logboek import lees, topics
 from tests.integration.lijn.stapel import Stapel, haal
 from tests.integration.lijn.zending import ACTIEF, TECHNISCH
+from tests.regels import regel
 from voorbeeld import personen
 from voorbeeld.generator import MIN_BATCHES, MIN_BERICHTEN, maak_voorbeeld
 from voorbeeld.globe import schrijf
@@ -167,6 +168,10 @@ def _in_topics(lijn: Stapel) -> Iterable[tuple[str, bytes]]:
                 yield f"value of {plaats}", record.waarde or b""
 
 
+@regel(
+    "The BSN stands in the batch and message events, the encrypted message store and the profile service call",
+    "no result, log line, metric, Kafka key or header, error text",
+)
 def test_topics_hold_no_bsn_but_in_the_values_of_batch_and_bericht(bespeeld: Stapel) -> None:
     assert not plaatsen(_in_topics(bespeeld))
 
@@ -181,6 +186,7 @@ def test_the_search_finds_the_bsns_where_they_are(bespeeld: Stapel) -> None:
     assert not gevonden(b"1010082426 10082426123", _bsns())
 
 
+@regel("command line, or ClickHouse column")
 def test_no_column_of_any_table_holds_a_bsn(bespeeld: Stapel) -> None:
     kolommen = bespeeld.sql(
         "SELECT table, name FROM system.columns WHERE database = 'berichtenstroom' AND table NOT IN ('sla_over')"
@@ -216,6 +222,11 @@ def test_the_engines_own_logs_hold_no_bsn(bespeeld: Stapel) -> None:
     assert not plaatsen(bronnen())
 
 
+@regel(
+    "The BSN stands in the batch and message events, the encrypted message store and the profile service call",
+    "no result, log line, metric, Kafka key or header, error text",
+    "an object, encrypted, in the message store",
+)
 def test_no_file_in_the_data_folder_holds_a_bsn_but_the_log_of_batch_and_bericht(bespeeld: Stapel) -> None:
     def bronnen() -> Iterable[tuple[str, bytes]]:
         for pad in sorted(bespeeld.data.rglob("*")):
@@ -241,12 +252,14 @@ def test_the_profile_service_keeps_no_bsn_in_its_table(bespeeld: Stapel) -> None
     assert not plaatsen(bronnen())
 
 
+@regel("no result, log line, metric, Kafka key or header, error text")
 def test_what_commands_and_services_say_holds_no_bsn(bespeeld: Stapel) -> None:
     assert len(bespeeld.uitvoer) > 25
     assert not plaatsen((woorden, tekst.encode()) for woorden, tekst in bespeeld.uitvoer)
     assert not plaatsen((url, haal(url).content) for url in bespeeld.adressen["metrics"])
 
 
+@regel("command line, or ClickHouse column")
 def test_no_process_has_a_bsn_on_its_command_line_or_in_its_environment(bespeeld: Stapel) -> None:
     pids = bespeeld.alle_pids()
     assert len(pids) >= 7

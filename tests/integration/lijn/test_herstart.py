@@ -21,6 +21,7 @@ from tests.integration.lijn.zending import (
     nieuwe_oin,
     samen,
 )
+from tests.regels import regel
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
@@ -104,6 +105,7 @@ def test_a_second_stack_on_the_same_folder_is_refused(stapel: Stapel) -> None:
     assert stapel.adressen == voor
 
 
+@regel("Profile service, store, ClickHouse or Kafka away is never a reason to refuse a message")
 @pytest.mark.parametrize("deel", ["profielservice", "aanlevering", "clickhouse", "kafka"])
 def test_a_part_killed_with_9_comes_back_and_every_202_counts_once(
     stapel: Stapel, maak: Callable[[], Zending], deel: str

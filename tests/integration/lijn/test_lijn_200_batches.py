@@ -24,6 +24,7 @@ from tests.integration.lijn.zending import (
     samen,
     tijd,
 )
+from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
@@ -52,6 +53,11 @@ def _zendingen(willekeur: Random, oins: list[str], bezorger: str, faalt: str) ->
     return [*alles, maak_zending(faalt, [GOED] * 4, willekeur, alle=TECHNISCH)]
 
 
+@regel("watches lag, throughput, errors, the 24-hour norm")
+@regel(
+    "Everything else is accepted (202), processed, answered with a code and counted",
+    "it fails alone, its batch goes on | NA",
+)
 def test_two_workers_process_200_batches_and_every_message_is_found_once(lijn: Stapel) -> None:
     print(f"PROEF_ZAAD={ZAAD}")
     willekeur = Random(ZAAD)

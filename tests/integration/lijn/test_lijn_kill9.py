@@ -11,6 +11,7 @@ import pytest
 from tests.integration.lijn.controle import controleer
 from tests.integration.lijn.stapel import Stapel, haal, leeft, meting, wacht_tot
 from tests.integration.lijn.zending import ZAAD, Stroom, leverancier, maak_gewone, nieuwe_oin, samen
+from tests.regels import regel
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
@@ -47,6 +48,7 @@ def _wacht_op_vervanger(stapel: Stapel, slachtoffer: int) -> None:
     wacht_tot(is_er, 30, "up starts the killed worker again, and its pids are true")
 
 
+@regel("it must not count, be answered or notify a second time")
 def test_workers_killed_in_mid_stream_and_a_third_that_comes_in_lose_and_double_nothing(
     chaos: Stapel, stroom: Stroom
 ) -> None:
@@ -70,6 +72,7 @@ def test_workers_killed_in_mid_stream_and_a_third_that_comes_in_lose_and_double_
     controleer(chaos, stroom.zendingen)
 
 
+@regel("it must not count, be answered or notify a second time")
 def test_a_worker_that_sleeps_beyond_its_session_and_wakes_changes_nothing(chaos: Stapel, stroom: Stroom) -> None:
     with stroom:
         stroom.wacht_op(10)

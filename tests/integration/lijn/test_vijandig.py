@@ -29,6 +29,7 @@ from tests.integration.lijn.zending import (
     samen,
     tijd,
 )
+from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
@@ -195,6 +196,7 @@ def geleverd(lijn: Stapel, oin: str, tmp_path_factory: pytest.TempPathFactory) -
     )
 
 
+@regel("not well-formed or hostile XML")
 @pytest.mark.parametrize("naam", list(VIJANDIG))
 def test_hostile_or_broken_input_is_refused_and_the_next_good_batch_passes(
     lijn: Stapel, geleverd: Geleverd, naam: str
@@ -207,6 +209,7 @@ def test_hostile_or_broken_input_is_refused_and_the_next_good_batch_passes(
     assert lijn.sql(f"SELECT code FROM berichten WHERE batch_id = '{goed.batch_id}'") == [["Verwerkt"]]
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere")
 def test_nothing_of_what_was_refused_is_counted_anywhere(oin: str, geleverd: Geleverd) -> None:
     assert geleverd.batches_erbij == len(VIJANDIG)
     assert {wie for wie in geleverd.na if geleverd.na[wie] != geleverd.voor.get(wie)} == {oin}
@@ -214,6 +217,7 @@ def test_nothing_of_what_was_refused_is_counted_anywhere(oin: str, geleverd: Gel
     _geen_bsn(geleverd.uitvoer)
 
 
+@regel("Refused at the door with a 4xx, not counted anywhere")
 @pytest.mark.parametrize("naam", list(VIJANDIG))
 def test_over_http_the_refusal_has_its_status_code_and_reason(lijn: Stapel, oin: str, naam: str) -> None:
     maak, extensie, status, code = VIJANDIG[naam]
@@ -258,6 +262,15 @@ def test_bad_headers_are_refused(lijn: Stapel, oin: str) -> None:
         _geen_bsn(antwoord.text)
 
 
+@regel(
+    "the batches of unknown or wrong senders too",
+    "Everything else is accepted (202), processed, answered with a code and counted",
+    "A leverancier that is not in the reference data",
+    "a deliverer who is neither that leverancier nor an intermediair for it",
+    "under whose name it is counted",
+    "an intermediair does so for several afnemers",
+    "a government organisation, known by its OIN, on whose behalf messages are sent",
+)
 def test_unknown_senders_and_those_who_may_not_deliver_are_accepted_and_answered(lijn: Stapel, oin: str) -> None:
     ander, intermediair = nieuwe_oin(), nieuwe_oin()
     lijn.laad(samen(leverancier(ander), leverancier(intermediair, voor=[oin])))

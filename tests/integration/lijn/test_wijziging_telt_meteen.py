@@ -25,6 +25,7 @@ from tests.integration.lijn.zending import (
     maak_zending,
     nieuwe_oin,
 )
+from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
@@ -53,6 +54,10 @@ def oin(lijn: Stapel) -> str:
     return nieuw
 
 
+@regel(
+    "case-sensitive; must be **Actief at the moment of processing**",
+    "Every change counts from the moment it is made, for messages already on their way too",
+)
 def test_the_next_message_after_laad_returns_is_decided_by_the_change(lijn: Stapel, oin: str) -> None:
     willekeur = Random(f"{ZAAD}/{oin}")
     zendingen = []
@@ -66,6 +71,10 @@ def test_the_next_message_after_laad_returns_is_decided_by_the_change(lijn: Stap
     controleer_log(lijn, zendingen)
 
 
+@regel(
+    "(also when it was Actief at delivery) | ValidateBerichtType",
+    "Every change counts from the moment it is made, for messages already on their way too",
+)
 def test_a_change_counts_for_messages_that_are_on_their_way(lijn: Stapel, oin: str) -> None:
     willekeur = Random(f"{ZAAD}/{oin}")
     zending = maak_zending(oin, [Soort("onderweg", BERICHTTYPE, lambda _: {})] * 40, willekeur)
@@ -112,6 +121,15 @@ def test_diensten_are_those_linked_when_the_message_was_decided(lijn: Stapel, oi
     assert "Dienst A" not in gevonden[0], "a dienst that is not Actief has no links"
 
 
+@regel(
+    "resend after a fix reuses the same BatchID and BerichtIDs",
+    "A delivery of a BatchID that is already known is a new run with its own Proceskenmerk",
+    "Messages already Verwerkt get BerichtBestaatAl in *its result*; the others are processed",
+    "a message's outcome is its Verwerkt from whichever run gave it, else that of the latest run",
+    "never counts a message twice",
+    "earlier runs can be asked for",
+    "`ontvangen_op` (ontvangstdatum, shown and filtered on) stays that of the first receipt",
+)
 def test_a_resend_after_a_fix_turns_red_into_green_and_counts_once(lijn: Stapel, oin: str) -> None:
     willekeur = Random(f"{ZAAD}/{oin}")
     eerst = maak_zending(
@@ -164,6 +182,7 @@ def test_a_resend_after_a_fix_turns_red_into_green_and_counts_once(lijn: Stapel,
     ] == [[antwoord[0] for antwoord in eerst.verwacht], [antwoord[0] for antwoord in opnieuw.verwacht]]
 
 
+@regel("a resend never turns green into red", "never counts a message twice", "unique per batch and leverancier")
 def test_a_second_post_of_a_batch_that_was_placed_never_turns_it_red(lijn: Stapel, oin: str) -> None:
     zending = maak_zending(oin, [GOED] * 5, Random(f"{ZAAD}/{oin}"))
     tweede = replace(zending, verwacht=[BESTAAT_AL] * 5)
@@ -176,6 +195,7 @@ def test_a_second_post_of_a_batch_that_was_placed_never_turns_it_red(lijn: Stape
     assert len(lijn.vraag("berichtverwerking", "--batch", zending.batch_id, "--runs")) == 2
 
 
+@regel("Every change counts from the moment it is made, for messages already on their way too")
 def test_a_change_also_reaches_a_worker_that_slept_while_it_was_made(lijn: Stapel, oin: str) -> None:
     willekeur = Random(f"{ZAAD}/{oin}")
     slaper = lijn.pids["workers"][0]

@@ -1,0 +1,144 @@
+"""What a round would decide on the slices of one partition, from all that is known at that moment. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from uuid import UUID
+
+from agents.geheugen import Geheugen
+from domain.batch import Batch
+from domain.beslissing import Bekend, Uitkomst, Vraag, beslis, te_keuren, te_vragen, wachtenden
+from domain.codes import Stadium
+from domain.referentie import Referentie
+from sinks.stroomvragen import BekendeUitkomst
+
+
+class WachtOp(Enum):
+    """What the messages that are left of a slice wait for."""
+
+    GEBRUIKER = auto()
+    """An answer of the profile service."""
+    KEURING = auto()
+    """The check of a bijlage."""
+    OPSLAG = auto()
+    """The message store."""
+    NIETS = auto()
+    """Something that was not asked yet: the reference data changed since. A next round asks it."""
+
+
+@dataclass(slots=True)
+class Opgezocht:
+    """What ClickHouse knows: decided numbers by run, placed BerichtIDs by leverancier."""
+
+    nummers: dict[UUID, set[int]] = field(default_factory=dict)
+    verwerkt: dict[str, set[bytes]] = field(default_factory=dict)
+
+    @classmethod
+    def van(cls, rijen: Iterable[BekendeUitkomst]) -> "Opgezocht":
+        """From the answer to the look-up."""
+        gevonden = cls()
+        for leverancier, bericht_id, proceskenmerk, nummer, verwerkt in rijen:
+            gevonden.nummers.setdefault(proceskenmerk, set()).add(nummer)
+            if verwerkt:
+                gevonden.verwerkt.setdefault(leverancier, set()).add(bericht_id)
+        return gevonden
+
+
+@dataclass(slots=True)
+class Kennis:
+    """What is known beside the partition itself. Answers and verdicts are kept over the rounds of one take."""
+
+    antwoorden: dict[str, dict[Vraag, bool]] = field(default_factory=dict)
+    """Of the profile service, by leverancier."""
+    gevraagd: dict[str, set[Vraag]] = field(default_factory=dict)
+    """What it was asked, answered or not."""
+    oordelen: dict[bytes, tuple[str, ...]] | None = None
+    """The warnings on bijlagen by SHA-256; None: bijlagen are not checked."""
+    te_keuren: set[bytes] = field(default_factory=set)
+    """The bijlagen whose check was asked for."""
+    opgezocht: Opgezocht = field(default_factory=Opgezocht)
+
+    def bekend(self, slice_: Batch, geheugen: Geheugen, eerder: Iterable[Uitkomst] = ()) -> Bekend:
+        """What is decided durably as far as it concerns a slice, or `eerder` in the same transaction."""
+        kader = slice_.kader
+        nummers = {*self.opgezocht.nummers.get(kader.proceskenmerk, ()), *geheugen.nummers(kader.proceskenmerk)}
+        ids = {slice_.berichten.bericht_id(rij) for rij in range(len(slice_.berichten))}
+        elders = self.opgezocht.verwerkt.get(kader.leverancier, ())
+        verwerkt = {een for een in ids if een in elders or een in geheugen.verwerkt(kader.leverancier)}
+        for uitkomst in eerder:
+            if uitkomst.kader.proceskenmerk == kader.proceskenmerk:
+                nummers.update(uitkomst.nummers)
+            if uitkomst.kader.leverancier == kader.leverancier:
+                verwerkt.update(uitkomst.bericht_id(rij) for rij in uitkomst.verwerkt())
+        return Bekend(nummers, verwerkt)
+
+
+@dataclass(slots=True)
+class Ontwerp:
+    """Decisions beside the slices they are on, and what is left of slices with what it waits for."""
+
+    uitkomsten: list[tuple[Batch, Uitkomst]] = field(default_factory=list)
+    rest: list[tuple[Batch, WachtOp]] = field(default_factory=list)
+    overgenomen: int = 0
+    """Slices whose messages were all decided before."""
+
+
+def ontwerp(
+    slices: Sequence[Batch],
+    referentie: Referentie,
+    geheugen: Geheugen,
+    kennis: Kennis,
+    nu: int,
+    geduld_ms: float,
+    opslag_weg: Collection[UUID],
+    pseudoniem: Callable[[str], str],
+) -> Ontwerp:
+    """Decides what can be decided, in the order of the slices. What was delivered `geduld_ms` ago waits no longer.
+
+    `opslag_weg`: the runs whose slices the message store does not take now.
+    """
+    gevonden = Ontwerp()
+    for slice_ in slices:
+        bekend = kennis.bekend(slice_, geheugen, (uitkomst for _, uitkomst in gevonden.uitkomsten))
+        antwoorden: Mapping[Vraag, bool] = kennis.antwoorden.get(slice_.kader.leverancier, {})
+        weg = slice_.kader.proceskenmerk in opslag_weg
+        wacht_op = _wacht_op(slice_, referentie, bekend, antwoorden, kennis, weg)
+        te_laat = nu - slice_.kader.aangeleverd_op >= geduld_ms and wacht_op is not WachtOp.NIETS
+        uitkomst = beslis(
+            slice_,
+            referentie,
+            bekend,
+            antwoorden,
+            nu,
+            oordelen=kennis.oordelen,
+            opgegeven=(Stadium.VALIDATE_GEBRUIKER, Stadium.STORE_MESSAGE) if te_laat else (),
+            opslag_weg=weg,
+            pseudoniem=pseudoniem,
+        )
+        over = wachtenden(slice_, bekend, uitkomst)
+        if len(uitkomst):
+            gevonden.uitkomsten.append((slice_, uitkomst))
+        elif not over:
+            gevonden.overgenomen += 1
+        if over:
+            gevonden.rest.append((Batch(slice_.kader, slice_.berichten.kies(over)), wacht_op))
+    return gevonden
+
+
+def _wacht_op(
+    slice_: Batch,
+    referentie: Referentie,
+    bekend: Bekend,
+    antwoorden: Mapping[Vraag, bool],
+    kennis: Kennis,
+    opslag_weg: bool,
+) -> WachtOp:
+    """What the messages wait for, if any do."""
+    if onbeantwoord := te_vragen(slice_, referentie, bekend) - antwoorden.keys():
+        gevraagd = onbeantwoord <= kennis.gevraagd.get(slice_.kader.leverancier, set())
+        return WachtOp.GEBRUIKER if gevraagd else WachtOp.NIETS
+    if kennis.oordelen is not None and (
+        ongekeurd := te_keuren(slice_, referentie, bekend, antwoorden) - kennis.oordelen.keys()
+    ):
+        return WachtOp.KEURING if ongekeurd <= kennis.te_keuren else WachtOp.NIETS
+    return WachtOp.OPSLAG if opslag_weg else WachtOp.NIETS

@@ -1,0 +1,86 @@
+"""What the sweep for notifications asks ClickHouse: what is due, and what of that is done.
+
+A question costs what is due and not forgotten yet; neither the history nor what is far ahead is read.
+"""
+# ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.notificatie import Plaats, TeNotificeren
+from sinks.database import vertaal_fouten
+from sinks.stroomvragen import Stroomvragen
+
+BEGIN: Plaats = (0, UUID(int=0), 0)
+"""Before every message."""
+
+_VERGEET_PER_KEER = 1_000_000
+"""Rows of the work list that one look for done ones takes in: some tens of megabytes of keys."""
+
+_PLAATS = "zichtbaar_op, proceskenmerk, nummer"
+_TOT = "zichtbaar_op <= fromUnixTimestamp64Milli({tot:Int64}, 'UTC')"
+
+
+class Notificatievragen(Stroomvragen):
+    """Raises DatabaseWeg when asking again later may help. `tot` is the moment up to which something is due."""
+
+    def te_doen(self, tot: int, partities: int) -> dict[int, int]:
+        """How many rows of the work list are due, by partition of `notificatie`, which has `partities` of them."""
+        sql = f"""SELECT crc % {{partities:UInt32}} AS partitie, count() FROM te_notificeren WHERE {_TOT}
+                  GROUP BY partitie"""
+        return {rij[0]: rij[1] for rij in self._rijen(sql, tot=tot, partities=partities)}
+
+    def te_notificeren(self, partitie: int, partities: int, na: Plaats, tot: int, limit: int) -> list[TeNotificeren]:
+        """Rows of the work list that are due, for one partition and after a place, in order; done ones are among them,
+        and one can be there twice."""
+        vanaf, run, nummer = na
+        rijen = self._rijen(
+            f"""
+            SELECT toUnixTimestamp64Milli(zichtbaar_op), proceskenmerk, nummer, batch_id, bericht_id,
+                leverancier, berichttype, ontvanger, toUnixTimestamp64Milli(publicatiedatum)
+            FROM te_notificeren
+            WHERE {_TOT} AND zichtbaar_op >= fromUnixTimestamp64Milli({{vanaf:Int64}}, 'UTC')
+                AND ({_PLAATS}) > (fromUnixTimestamp64Milli({{vanaf:Int64}}, 'UTC'), {{run:UUID}}, {{nummer:UInt16}})
+                AND crc % {{partities:UInt32}} = {{partitie:UInt32}}
+            ORDER BY {_PLAATS} LIMIT {{limit:UInt32}}
+            """,
+            tot=tot,
+            vanaf=vanaf,
+            run=str(run),
+            nummer=nummer,
+            partities=partities,
+            partitie=partitie,
+            limit=limit,
+        )
+        return [TeNotificeren(*rij) for rij in rijen]
+
+    def genotificeerd(self, plaatsen: Sequence[Plaats]) -> set[Plaats]:
+        """Which of these, at most PER_VRAAG, have a marker."""
+        rijen = self._rijen(
+            f"""
+            SELECT toUnixTimestamp64Milli(zichtbaar_op), proceskenmerk, nummer FROM genotificeerd
+            WHERE ({_PLAATS}) IN (SELECT arrayJoin(arrayZip(
+                arrayMap(op -> fromUnixTimestamp64Milli(op, 'UTC'), {{momenten:Array(Int64)}}),
+                {{proceskenmerken:Array(UUID)}}, {{nummers:Array(UInt16)}})))
+            """,
+            momenten=[moment for moment, _, _ in plaatsen],
+            proceskenmerken=[str(run) for _, run, _ in plaatsen],
+            nummers=[nummer for _, _, nummer in plaatsen],
+        )
+        return {(rij[0], rij[1], rij[2]) for rij in rijen}
+
+    def vergeet_genotificeerde(self, tot: int) -> None:
+        """Takes done messages from the work list, the oldest first. Left undone, answers stay right and grow slow."""
+        with vertaal_fouten():
+            self._client.command(
+                f"""
+                DELETE FROM te_notificeren WHERE ({_PLAATS}) IN
+                (
+                    SELECT {_PLAATS} FROM genotificeerd WHERE ({_PLAATS}) IN
+                        (SELECT {_PLAATS} FROM te_notificeren WHERE {_TOT} ORDER BY {_PLAATS}
+                         LIMIT {_VERGEET_PER_KEER})
+                )
+                """,
+                parameters={"tot": tot},
+                settings={"allow_nondeterministic_mutations": 1},
+            )
