@@ -14,7 +14,7 @@ PIN := --universal --python-version 3.11 --generate-hashes --no-emit-index-url -
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-unit lint bench docs lock clean java
+.PHONY: help demo up test test-unit test-long lint bench docs lock clean java
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ up: java $(KLAAR) ## start the stack and stay until Ctrl-C; its addresses are in
 
 test: java $(KLAAR) ## the whole suite, real Kafka and real ClickHouse engine included
 	@$(VENV) -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+test-long: java $(KLAAR) ## the line against the model of the rules: 3000 random cases, which takes most of an hour
+	@BERICHTENSTROOM_GEVALLEN=$${BERICHTENSTROOM_GEVALLEN:-3000} $(VENV) -m pytest $(or $(TESTS),tests/model/test_lijn_en_model.py)
 
 test-unit: $(KLAAR) ## the tests that need no Kafka and no ClickHouse
 	@$(VENV) -m pytest $(or $(TESTS),tests/unit)

@@ -119,7 +119,10 @@ class Auditor:
         gelezen = 0
         for kader in deel:
             run = kader.proceskenmerk
-            gelezen += await self._bied_run_aan(logboek, kader, offsets.get(run), besloten.get(run, set()), einden)
+            try:
+                gelezen += await self._bied_run_aan(logboek, kader, offsets.get(run), besloten.get(run, set()), einden)
+            except KAFKA_WEG as fout:  # one batch that cannot be read or written keeps no other from being offered
+                log.warning("run %s cannot be offered again now: %s", run, type(fout).__name__)
             self._na = (kader.aangeleverd_op, run)
             if gelezen >= _BYTES_PER_KIJK:
                 return False

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 HERKANS_S = 0.5
 """Seconds between two looks at what waits."""
 _PAUZES_S = (0.1, 0.3, 1.0, 3.0, 10.0)
+_OPSLAG_S = 5.0
+"""Seconds that a round waits for the message store; what takes longer may be there the next time."""
 _KEUR_S = 2.0
 """Seconds that a round waits for PDF checks before their messages wait by themselves."""
 
@@ -46,8 +49,8 @@ _KEUR_S = 2.0
 class Keurmeester(Protocol):
     """Who checks bijlagen."""
 
-    async def oordelen(self, gevraagd: Collection[bytes], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
-        """The warnings on those of these bijlagen (SHA-256) that are checked within so many seconds."""
+    async def oordelen(self, gevraagd: Mapping[bytes, str], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
+        """The warnings on those of these bijlagen (SHA-256, and for whom) that are checked within so many seconds."""
         ...
 
 
@@ -70,6 +73,7 @@ class Concept:
     slices: list[Batch]
     nu: int
     ontwerp: Ontwerp = field(default_factory=Ontwerp)
+    op_te_geven: Collection[UUID] = ()
     opslag_weg: set[UUID] = field(default_factory=set)
     """Runs whose slices the message store does not take now."""
     objecten: dict[tuple[UUID, tuple[int, ...]], str] = field(default_factory=dict)
@@ -106,8 +110,12 @@ class Beslisser:
         self._klok = klok
         self._keuring = keuring
         self.eigendom = Eigendom(instellingen, codec, vragen, topic_id)
+        self._opslag_gelukt = self._opslag_mislukt = float("-inf")
+        """When an object was last stored, and when that last failed."""
+        self._onderweg: dict[tuple[UUID, tuple[int, ...]], asyncio.Task[str]] = {}
+        """Objects that the store takes long over, by what they hold; a next round waits for the same."""
         self._gebruikers = ValidateGebruiker(
-            profiel, self.eigendom.wek, gelijktijdig=instellingen.profielservice_gelijktijdig
+            profiel, self.eigendom.wek, gelijktijdig=max(1, instellingen.profielservice_gelijktijdig - 1)
         )
 
     async def beslis(self, taken: Mapping[int, Taak], is_eigenaar: Callable[[int], bool]) -> AsyncIterator[int]:
@@ -120,8 +128,7 @@ class Beslisser:
             if not open_taken:
                 return
             begin = time.perf_counter()
-            geduldig = time.monotonic() - begonnen < self._instellingen.pauze_s
-            over = await self.ronde(open_taken, kennis, geduldig=geduldig)
+            over = await self.ronde(open_taken, kennis, geduldig_tot=begonnen + self._instellingen.pauze_s)
             for partitie, rest in over.items():
                 open_taken[partitie].slices = rest
                 if not rest:
@@ -134,13 +141,13 @@ class Beslisser:
                 mislukt += 1
 
     async def ronde(
-        self, taken: Mapping[int, Taak], kennis: Kennis, *, uit_wacht: bool = False, geduldig: bool = True
+        self, taken: Mapping[int, Taak], kennis: Kennis, *, uit_wacht: bool = False, geduldig_tot: float = 0.0
     ) -> dict[int, list[Batch]]:
         """Decides what can be decided now. Returns, of each partition whose decisions are durable, what is left.
 
         What waits for something of its own goes to `wacht`, unless it came from there (`uit_wacht`); so does what waits
-        for a service that is away for all, when it was waited for long enough (not `geduldig`). A partition that is not
-        in the answer must be tried again whole.
+        for a service that is away for all, after `geduldig_tot` (of a monotonic clock). A partition that is not in the
+        answer must be tried again whole.
         """
         try:
             if not await self._bereid_voor(taken, uit_wacht):
@@ -149,7 +156,7 @@ class Beslisser:
             async with self.eigendom.beurt, self._volger.beslissing() as referentie:
                 await self._werk_bij(concepten, kennis, referentie)
                 over = await asyncio.gather(
-                    *(self._leg_vast(concept, uit_wacht, geduldig) for concept in concepten.values())
+                    *(self._leg_vast(concept, uit_wacht, geduldig_tot) for concept in concepten.values())
                 )
         except (DatabaseWeg, *KAFKA_WEG) as fout:
             log.warning("cannot decide now, trying again: %s", type(fout).__name__)
@@ -163,6 +170,7 @@ class Beslisser:
         onverwerkt = await self.eigendom.werk_bij({partitie: taak.generatie for partitie, taak in taken.items()})
         vol = onverwerkt > self._instellingen.onverwerkt_max
         metrics.WACHT_OP.labels("sink").set(vol)
+        metrics.WACHT_OP.labels("ruimte in wacht").set(self._wacht_vol)
         if vol:
             log.warning("waiting for ClickHouse to show %d decisions", onverwerkt)
         elif not uit_wacht:
@@ -174,14 +182,25 @@ class Beslisser:
     def herkansbaar(self) -> dict[int, dict[UUID, int]]:
         """By partition the runs that wait and can be tried now, with their offsets in `wacht`."""
         nu = time.monotonic()
-        te_laat_voor = self._klok() - int(self._instellingen.geduld_s * 1000)
         return self.eigendom.aan_de_beurt(
-            nu, te_laat_voor, lambda leverancier: self._gebruikers.zekeringen.mag(leverancier, nu)
+            nu, self._op_te_geven(), lambda leverancier: self._gebruikers.zekeringen.mag(leverancier, nu)
         )
+
+    def _op_te_geven(self) -> set[UUID]:
+        """The runs that waited so long that what is away for them counts as failed for good."""
+        nu, geduld_ms = self._klok(), self._instellingen.geduld_s * 1000
+        wachtkamers = (eigen.wachtkamer for eigen in self.eigendom.alle().values())
+        return {run for wachtkamer in wachtkamers for run in wachtkamer.op_te_geven(nu, geduld_ms)}
+
+    @property
+    def _wacht_vol(self) -> bool:
+        return self.eigendom.wachtend >= self._instellingen.wacht_max
 
     async def stop(self) -> None:
         """Gives up what is being asked, and lets go of all partitions."""
         await self._gebruikers.stop()
+        for taak in self._onderweg.values():
+            taak.cancel()
         await self.eigendom.stop()
 
     async def _concepten(self, taken: Mapping[int, Taak], kennis: Kennis, uit_wacht: bool) -> dict[int, Concept]:
@@ -192,6 +211,9 @@ class Beslisser:
             for partitie, eigen in self.eigendom.alle().items()
             if partitie in taken
         }
+        op_te_geven = self._op_te_geven() if uit_wacht or self._wacht_vol else set[UUID]()
+        for concept in concepten.values():
+            concept.op_te_geven = op_te_geven
         slices = [slice_ for concept in concepten.values() for slice_ in concept.slices]
         kennis.opgezocht = await asyncio.to_thread(self._zoek_op, slices)
         await self._vraag(concepten, kennis, uit_wacht)
@@ -222,13 +244,16 @@ class Beslisser:
         if self._keuring is None:
             return
         kennis.oordelen = kennis.oordelen or {}
+        van_wie: dict[bytes, str] = {}
         for concept in concepten.values():
             for slice_ in concept.slices:
                 antwoorden = kennis.antwoorden.get(slice_.kader.leverancier, {})
                 bekend = kennis.bekend(slice_, concept.eigen.geheugen)
-                kennis.te_keuren |= te_keuren(slice_, self._volger.referentie, bekend, antwoorden)
-        if ongekeurd := kennis.te_keuren - kennis.oordelen.keys():
-            kennis.oordelen |= await self._keuring.oordelen(ongekeurd, _KEUR_S)
+                gevraagd = te_keuren(slice_, self._volger.referentie, bekend, antwoorden) - kennis.oordelen.keys()
+                van_wie |= dict.fromkeys(gevraagd, slice_.kader.leverancier)
+        kennis.te_keuren |= van_wie.keys()
+        if van_wie:
+            kennis.oordelen |= await self._keuring.oordelen(van_wie, _KEUR_S)
 
     async def _plaats(self, concept: Concept, kennis: Kennis) -> None:
         """Stores what would be placed. What the store does not take now is left out, and all is computed anew."""
@@ -251,12 +276,27 @@ class Beslisser:
                     concept.objecten[_geplaatst(uitkomst)] = naam
 
     async def _naar_opslag(self, partitie: int, slice_: Batch, uitkomst: Uitkomst) -> str | None:
-        """The name of the object; None when the store does not take it now."""
-        try:
-            return await plaats(slice_, uitkomst, partitie, self._codec, self._objecten, self._sleutels)
-        except OpslagWeg:
-            log.warning("the message store does not take a slice now")
+        """The name of the object; None when the store does not take it now. Raises what no waiting mends."""
+        wat = _geplaatst(uitkomst)
+        if (taak := self._onderweg.get(wat)) is None:
+            taak = self._onderweg[wat] = asyncio.create_task(
+                plaats(slice_, uitkomst, self._volger.referentie, partitie, self._codec, self._objecten, self._sleutels)
+            )
+            taak.add_done_callback(partial(self._opgeslagen, wat))
+        await asyncio.wait([taak], timeout=_OPSLAG_S)
+        if not taak.done() or isinstance(taak.exception(), OpslagWeg):
             return None
+        return taak.result()
+
+    def _opgeslagen(self, wat: tuple[UUID, tuple[int, ...]], taak: "asyncio.Task[str]") -> None:
+        del self._onderweg[wat]
+        if taak.cancelled():
+            return
+        if taak.exception() is None:
+            self._opslag_gelukt = time.monotonic()
+        else:
+            self._opslag_mislukt = time.monotonic()
+            log.warning("the message store does not take a slice now")
 
     def _ontwerp(self, concept: Concept, kennis: Kennis, referentie: Referentie) -> None:
         concept.ontwerp = ontwerp(
@@ -265,7 +305,7 @@ class Beslisser:
             concept.eigen.geheugen,
             kennis,
             concept.nu,
-            self._instellingen.geduld_s * 1000,
+            concept.op_te_geven,
             concept.opslag_weg,
             self._sleutels.pseudoniem,
         )
@@ -279,14 +319,16 @@ class Beslisser:
         for concept in oud:
             self._ontwerp(concept, kennis, referentie)
 
-    async def _leg_vast(self, concept: Concept, uit_wacht: bool, geduldig: bool) -> list[Batch] | None:
+    async def _leg_vast(self, concept: Concept, uit_wacht: bool, geduldig_tot: float) -> list[Batch] | None:
         """Makes the decisions on one partition durable. Returns what is left; None when all must be tried again."""
         eigen = concept.eigen
         partitie = eigen.partitie.partitie
         if not self.eigendom.is_van_ons(eigen):
             return None
         uitkomsten = [uitkomst for _, uitkomst in concept.ontwerp.uitkomsten]
+        nu = self._klok()
         for uitkomst in uitkomsten:
+            uitkomst.verwerkt_op = nu
             if uitkomst.verwerkt():
                 naam = concept.objecten.get(_geplaatst(uitkomst))
                 if naam is None:  # more is placed than was stored: the data changed meanwhile
@@ -295,7 +337,7 @@ class Beslisser:
         rest: list[Batch] = []
         naar_wacht: list[Batch] = []
         for slice_, wacht_op in concept.ontwerp.rest:
-            parkeer = not uit_wacht and self._wacht_alleen(slice_, wacht_op, geduldig)
+            parkeer = not uit_wacht and self._wacht_alleen(slice_, wacht_op, geduldig_tot)
             (naar_wacht if parkeer else rest).append(slice_)
         try:
             await self._schrijf(eigen, uitkomsten, naar_wacht)
@@ -308,16 +350,15 @@ class Beslisser:
         metrics.SLICES_OVERGENOMEN.inc(concept.ontwerp.overgenomen)
         return rest
 
-    def _wacht_alleen(self, slice_: Batch, wacht_op: WachtOp, geduldig: bool) -> bool:
+    def _wacht_alleen(self, slice_: Batch, wacht_op: WachtOp, geduldig_tot: float) -> bool:
         """Whether what is left of a slice must let others pass: it goes to `wacht`, if there is room."""
-        if wacht_op is WachtOp.NIETS:
+        if wacht_op is WachtOp.NIETS or self._wacht_vol:
             return False
-        eigen_schuld = wacht_op is WachtOp.KEURING or (
-            wacht_op is WachtOp.GEBRUIKER and self._gebruikers.alleen(slice_.kader.leverancier)
-        )
-        vol = self.eigendom.wachtend >= self._instellingen.wacht_max
-        metrics.WACHT_OP.labels("ruimte in wacht").set(vol)
-        return (eigen_schuld or not geduldig) and not vol
+        if wacht_op is WachtOp.GEBRUIKER and self._gebruikers.alleen(slice_.kader.leverancier):
+            return True
+        if wacht_op is WachtOp.OPSLAG and self._opslag_gelukt > self._opslag_mislukt:
+            return True
+        return wacht_op is WachtOp.KEURING or time.monotonic() >= geduldig_tot
 
     async def _schrijf(self, eigen: Eigen, uitkomsten: Sequence[Uitkomst], naar_wacht: Sequence[Batch]) -> None:
         if not uitkomsten and not naar_wacht:
@@ -342,7 +383,7 @@ class Beslisser:
                 metrics.BESLIST.labels(code).inc()
         straks = time.monotonic() + HERKANS_S
         for offset, sleutel, slice_ in zip(offsets[len(uitkomsten) :], sleutels, naar_wacht, strict=True):
-            eigen.wachtkamer.zet(slice_, offset, sleutel, straks)
+            eigen.wachtkamer.zet(slice_, offset, sleutel, self._klok(), straks)
             log.info("%d messages of run %s wait", len(slice_.berichten), slice_.kader.proceskenmerk)
 
 

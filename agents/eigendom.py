@@ -6,7 +6,7 @@ Owning `validatie[p]` fences its former owner out of `wacht[p]` as well, since b
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -87,7 +87,9 @@ class Eigendom:
             metrics.ONVERWERKT.set(onverwerkt)
             return onverwerkt
 
-    def aan_de_beurt(self, nu: float, te_laat_voor: int, mag: Callable[[str], bool]) -> dict[int, dict[UUID, int]]:
+    def aan_de_beurt(
+        self, nu: float, op_te_geven: Collection[UUID], mag: Callable[[str], bool]
+    ) -> dict[int, dict[UUID, int]]:
         """By partition the runs that wait and can be tried now, with their offsets in `wacht`; see Wachtkamer.
 
         No more than one transaction may decide, and those that could be tried the longest: none waits for ever behind
@@ -96,7 +98,7 @@ class Eigendom:
         wachtend = (
             (sinds, partitie, offset, run)
             for partitie, eigen in self._eigen.items()
-            for sinds, offset, run in eigen.wachtkamer.aan_de_beurt(nu, te_laat_voor, mag)
+            for sinds, offset, run in eigen.wachtkamer.aan_de_beurt(nu, op_te_geven, mag)
         )
         gekozen: dict[int, dict[UUID, int]] = {}
         for _, partitie, offset, run in heapq.nsmallest(self._instellingen.slices_per_keer, wachtend):
@@ -163,7 +165,8 @@ class Eigendom:
                     eigen.wachtkamer.verwijder(sleutel)
                     continue
                 try:
-                    eigen.wachtkamer.zet(self._codec.lees_batch(record.waarde, "wacht"), record.offset, sleutel)
+                    slice_ = self._codec.lees_batch(record.waarde, "wacht")
+                    eigen.wachtkamer.zet(slice_, record.offset, sleutel, record.tijd)
                 except Onleesbaar as fout:
                     # Its messages have no decision: the auditor offers them again.
                     log.warning("unreadable slice at wacht[%d]@%d: %s", partitie, record.offset, fout)

@@ -89,12 +89,13 @@ def ontwerp(
     geheugen: Geheugen,
     kennis: Kennis,
     nu: int,
-    geduld_ms: float,
+    op_te_geven: Collection[UUID],
     opslag_weg: Collection[UUID],
     pseudoniem: Callable[[str], str],
 ) -> Ontwerp:
-    """Decides what can be decided, in the order of the slices. What was delivered `geduld_ms` ago waits no longer.
+    """Decides what can be decided, in the order of the slices.
 
+    `op_te_geven`: the runs whose messages have waited long enough; what is away for them has failed for good.
     `opslag_weg`: the runs whose slices the message store does not take now.
     """
     gevonden = Ontwerp()
@@ -103,7 +104,7 @@ def ontwerp(
         antwoorden: Mapping[Vraag, bool] = kennis.antwoorden.get(slice_.kader.leverancier, {})
         weg = slice_.kader.proceskenmerk in opslag_weg
         wacht_op = _wacht_op(slice_, referentie, bekend, antwoorden, kennis, weg)
-        te_laat = nu - slice_.kader.aangeleverd_op >= geduld_ms and wacht_op is not WachtOp.NIETS
+        te_laat = slice_.kader.proceskenmerk in op_te_geven and wacht_op is not WachtOp.NIETS
         uitkomst = beslis(
             slice_,
             referentie,

@@ -13,32 +13,30 @@ from domain.referentie import Referentie
 from sinks.objecten import Objecten, OpslagWeg
 from streams.sleutels import Sleutels
 
-_HOOGSTENS_S = 20.0
-"""Reference data stands still while an object is written: a store that hangs must not hold up who changes it."""
+_HOOGSTENS_S = 60.0
+"""Seconds after which a store that does not answer counts as away."""
 
 
 async def plaats(
     slice_: Batch,
     uitkomst: Uitkomst,
+    referentie: Referentie,
     partitie: int,
     codec: Codec,
     objecten: Objecten,
     sleutels: Sleutels,
-    *,
-    referentie: Referentie | None = None,
 ) -> str:
     """Returns the object's name when it is durable, or an empty name when nothing is placed. Raises OpslagWeg.
 
-    Every message gets the standaardbijlagen that its berichttype has in `referentie`, which the decision was made on.
+    Every message gets the standaardbijlagen that its berichttype has: they are fixed once it is Actief.
     """
     geplaatst = {uitkomst.nummers[rij] for rij in uitkomst.verwerkt()}
     if not geplaatst:
         return ""
     rijen = [rij for rij, nummer in enumerate(slice_.berichten.nummers) if nummer in geplaatst]
     kader, berichten = slice_.kader, slice_.berichten.kies(rijen)
-    if referentie is not None:
-        per_type = {code: referentie.standaardbijlagen(kader.leverancier, code) for code in set(berichten.berichttypes)}
-        berichten = berichten.met_standaardbijlagen({code: bijlagen for code, bijlagen in per_type.items() if bijlagen})
+    per_type = {code: referentie.standaardbijlagen(kader.leverancier, code) for code in set(berichten.berichttypes)}
+    berichten = berichten.met_standaardbijlagen({code: bijlagen for code, bijlagen in per_type.items() if bijlagen})
     inhoud = codec.schrijf_batch(Batch(kader, berichten), "bericht")
     naam = f"berichten/{kader.leverancier}/{kader.proceskenmerk}/{partitie}-{sleutels.kenmerk(inhoud)}"
     try:

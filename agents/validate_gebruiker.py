@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 Antwoorden = dict[str, dict[Vraag, bool]]
 """For each leverancier the answers that are known."""
+Groep = tuple[str, list[str]]
+"""What one question is about: a berichttype, and citizens."""
 
 HOOGSTENS_S = 10.0
 """Seconds that a round waits for its first answers; the questions themselves may go on."""
@@ -31,7 +33,7 @@ VERS_S = 600.0
 _ALLEEN = 3
 """Citizens that fault on their own, with no answer for anyone, after which it is the leverancier that faults."""
 _CALLS = 40
-"""Calls that an attempt may spend on closing in; the rest is asked about the next time."""
+"""Calls that an attempt may spend on closing in, or on a trial; the rest is asked about the next time."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,6 @@ class Poging:
     """Whether the service answered with a fault."""
     weg: bool = False
     """Whether a question found nobody at all."""
-    halveringen: int = 0
 
     @property
     def hopeloos(self) -> bool:
@@ -109,10 +110,10 @@ class ValidateGebruiker:
             self._neem_over(nog_niet, antwoorden)
             nog_niet = {een: nog_niet[een] for een in van_anderen - self._lopend.keys()}
         gemist = _zonder_antwoord(vragen, antwoorden)
-        for leverancier in vragen:
+        for leverancier, gevraagd in vragen.items():
             if leverancier in gemist:
                 self._gemist.setdefault(leverancier, begin)
-            else:
+            elif gevraagd:
                 self._gemist.pop(leverancier, None)
                 self._fout.discard(leverancier)
 
@@ -174,45 +175,54 @@ class ValidateGebruiker:
         for berichttype, bsn in vragen:
             per_type.setdefault(berichttype, []).append(bsn)
         omvang = self._groep.get(leverancier, GROEP)
-        groepen = []
+        groepen: list[Groep] = []
         for berichttype, bsns in per_type.items():
             random.shuffle(bsns)  # so that the same few never stand in the way of all others
             groepen += [(berichttype, bsns[begin : begin + omvang]) for begin in range(0, len(bsns), omvang)]
-        if self.zekeringen.heel(leverancier):
-            await asyncio.gather(*(self._vraag(leverancier, *groep, poging) for groep in groepen))
+        if not self.zekeringen.heel(leverancier):
+            async with self._proef:
+                await self._perk_in(leverancier, groepen, poging)
             return
-        async with self._proef:
-            for groep in groepen:
-                await self._vraag(leverancier, *groep, poging)
+        faalt = await asyncio.gather(*(self._faalt(leverancier, *groep, poging) for groep in groepen))
+        te_delen = [groep for groep, faalde in zip(groepen, faalt, strict=True) if faalde]
+        await self._perk_in(leverancier, [helft for groep in te_delen for helft in _helften(*groep)], poging)
 
-    async def _vraag(self, leverancier: str, berichttype: str, bsns: list[str], poging: Poging) -> None:
-        """Asks about a group, if there is hope; when that makes the service fault, about each half of it."""
+    async def _perk_in(self, leverancier: str, groepen: list[Groep], poging: Poging) -> None:
+        """Asks about one group after another; when one makes the service fault, about its halves before any other."""
+        for _ in range(_CALLS):
+            if not groepen:
+                return
+            groep = groepen.pop()
+            if await self._faalt(leverancier, *groep, poging):
+                groepen += _helften(*groep)
+
+    async def _faalt(self, leverancier: str, berichttype: str, bsns: list[str], poging: Poging) -> bool:
+        """Asks about a group, if there is hope; whether it makes the service fault."""
         try:
             async with poging.beurten:
                 if poging.hopeloos:
-                    return
+                    return False
                 gekregen = await self._profiel.mag_versturen(leverancier, berichttype, bsns)
         except ProfielserviceWeg as fout:
             log.warning("no answer for %s of %s (%s)", berichttype, leverancier, type(fout).__name__)
             poging.weg = True
-            return
+            return False
         except ProfielserviceFout as fout:
             if not poging.fout:
                 log.warning("a question about %s of %s faults: %s", berichttype, leverancier, fout.soort)
             poging.fout = True
-            if len(bsns) == 1:
-                poging.alleen += 1
-                return
-            midden = len(bsns) // 2
-            for helft in (bsns[:midden], bsns[midden:]):
-                if poging.halveringen >= _CALLS:
-                    return
-                poging.halveringen += 1
-                await self._vraag(leverancier, berichttype, helft, poging)
-            return
+            poging.alleen += len(bsns) == 1
+            return True
         poging.beantwoord_op = self._klok()
         antwoorden = {(berichttype, bsn): (poging.begonnen, mag) for bsn, mag in gekregen.items()}
         self._binnen.setdefault(leverancier, {}).update(antwoorden)
+        return False
+
+
+def _helften(berichttype: str, bsns: list[str]) -> list[Groep]:
+    """The two halves of a group; none of a single citizen."""
+    midden = len(bsns) // 2
+    return [(berichttype, helft) for helft in (bsns[:midden], bsns[midden:]) if midden]
 
 
 def _zonder_antwoord(vragen: Mapping[str, set[Vraag]], antwoorden: Antwoorden) -> dict[str, set[Vraag]]:

@@ -22,6 +22,8 @@ class Wachtende:
     sleutel: bytes
     leverancier: str
     aangeleverd_op: int
+    sinds: int
+    """Since when it waits, in milliseconds since 1970."""
     poging_op: float = 0.0
     pogingen: int = 0
     klaar_bij: int | None = None
@@ -54,11 +56,11 @@ class Wachtkamer:
         """Whether the slice of this run waits here, so that it need not be looked at when it is offered again."""
         return run in self._wachtenden
 
-    def zet(self, slice_: Batch, offset: int, sleutel: bytes, poging_op: float = 0.0) -> None:
+    def zet(self, slice_: Batch, offset: int, sleutel: bytes, sinds: int, poging_op: float = 0.0) -> None:
         """A slice waits, whose messages stand at this offset; of two records the later one counts."""
         kader = slice_.kader
         self._wachtenden[kader.proceskenmerk] = Wachtende(
-            offset, sleutel, kader.leverancier, kader.aangeleverd_op, poging_op
+            offset, sleutel, kader.leverancier, kader.aangeleverd_op, sinds, poging_op
         )
 
     def verwijder(self, sleutel: bytes) -> None:
@@ -75,20 +77,28 @@ class Wachtkamer:
         """The runs that have a slice here."""
         return self._wachtenden.keys()
 
+    def op_te_geven(self, nu_ms: int, geduld_ms: float) -> Collection[UUID]:
+        """The runs that have waited long enough: delivered `geduld_ms` ago, and here for a twentieth of that.
+
+        The second, so that what comes late because all was down is tried for a while, and not refused at first sight.
+        """
+        return {
+            run
+            for run, een in self._wachtenden.items()
+            if nu_ms - een.aangeleverd_op >= geduld_ms and nu_ms - een.sinds >= geduld_ms / 20
+        }
+
     def aan_de_beurt(
-        self, nu: float, te_laat_voor: int, mag: Callable[[str], bool]
+        self, nu: float, op_te_geven: Collection[UUID], mag: Callable[[str], bool]
     ) -> Iterator[tuple[float, int, UUID]]:
         """What can be tried now, in no order: since when, the offset in `wacht`, the run.
 
-        Those whose leverancier may be asked about, and those delivered at or before `te_laat_voor` (milliseconds),
-        which are decided whatever is away.
+        Those whose leverancier may be asked about, and those `op_te_geven`, which are decided whatever is away.
         """
         return (
             (een.poging_op, een.offset, run)
             for run, een in self._wachtenden.items()
-            if een.klaar_bij is None
-            and een.poging_op <= nu
-            and (een.aangeleverd_op <= te_laat_voor or mag(een.leverancier))
+            if een.klaar_bij is None and een.poging_op <= nu and (run in op_te_geven or mag(een.leverancier))
         )
 
     def stel_uit(self, run: UUID, nu: float) -> None:

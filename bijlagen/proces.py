@@ -1,5 +1,5 @@
-"""The PDF check in processes with limits: whatever a PDF does to its parser, there is a verdict within bounded time and
-memory, and the next PDF is checked as if nothing happened.
+"""The PDF check in processes with limits: whatever a PDF does to its parser, it takes bounded time and memory,
+and the next PDF is checked as if nothing happened.
 """
 
 import asyncio
@@ -22,10 +22,21 @@ START_S = 60.0
 _WORTEL = Path(__file__).parents[1]
 _OMGEVING = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables that a process needs to start; keys and addresses are none of its business."""
+_CRASH = frozenset(
+    {1, *(-een for een in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL))}
+)
+"""Exit codes of a process that fell over by what it did itself (1: an exception), not by what was done to it."""
 
 
 class GeenProces(Exception):
     """No process for the check can be started now; it says nothing of any PDF. Worth a retry."""
+
+
+class Verstoord(GeenProces):
+    """Each process that had this PDF stood still or was killed: by the PDF, or by a machine that has no time or memory.
+
+    Worth a retry after a while, but not without end.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Grenzen:
     cpu_s: int = 5
     """CPU time in seconds, rounded up: the same on a busy machine."""
     wand_s: float = 10.0
-    """Seconds by the clock. Who runs into it gets a second try, since the machine may have stood still."""
+    """Seconds by the clock. Who runs into it gets no verdict, since the machine may have stood still."""
     geheugen: int = 512 * 2**20
     """Bytes of address space beyond what the process has before its first PDF."""
 
@@ -55,15 +66,25 @@ class Keurders:
         self._alle: set[_Kind] = set()
 
     async def keur(self, inhoud: bytes) -> tuple[Waarschuwing, ...]:
-        """All that is wrong with this PDF, in the order of Waarschuwing. Raises GeenProces."""
+        """All that is wrong with this PDF, in the order of Waarschuwing. Raises GeenProces, and Verstoord of those.
+
+        That its check was ended is said when the process itself says so or used up its CPU time, or crashed twice.
+        """
         if not inhoud:
             return (Waarschuwing.NIET_LEESBAAR,)
+        zelf = True
         async with self._poort:
             for gebruikt in (self._vrij.pop() if self._vrij else None, None):
-                oordeel = await self._probeer(gebruikt or await self._start(), inhoud)
+                uitkomst = await self._probeer(gebruikt or await self._start(), inhoud)
+                if isinstance(uitkomst, int):
+                    if uitkomst == -signal.SIGXCPU:  # each PDF gets its own, also of an old process
+                        return (Waarschuwing.CONTROLE_AFGEBROKEN,)
+                    zelf = zelf and uitkomst in _CRASH
                 # That it asked too much counts of a new process alone: an old one has less memory left.
-                if oordeel is not None and (gebruikt is None or Waarschuwing.CONTROLE_AFGEBROKEN not in oordeel):
-                    return oordeel
+                elif gebruikt is None or Waarschuwing.CONTROLE_AFGEBROKEN not in uitkomst:
+                    return uitkomst
+        if not zelf:
+            raise Verstoord("the PDF check stood still or was killed, twice")
         return (Waarschuwing.CONTROLE_AFGEBROKEN,)
 
     async def stop(self) -> None:
@@ -84,15 +105,13 @@ class Keurders:
         self._alle.add(kind)
         return kind
 
-    async def _probeer(self, kind: "_Kind", inhoud: bytes) -> tuple[Waarschuwing, ...] | None:
-        """The verdict of this process; None when it died or was stopped, in a way that may not be the PDF's doing."""
+    async def _probeer(self, kind: "_Kind", inhoud: bytes) -> tuple[Waarschuwing, ...] | int:
+        """The verdict of this process; its exit code when it died, or was killed since the time was up."""
         try:
             async with asyncio.timeout(self._grenzen.wand_s):
                 oordeel = await kind.vraag(inhoud)
         except (EOFError, ConnectionError, TimeoutError):
-            if await self._eindig(kind) == -signal.SIGXCPU:
-                return (Waarschuwing.CONTROLE_AFGEBROKEN,)
-            return None
+            return await self._eindig(kind)
         except BaseException:
             kind.dood()
             raise

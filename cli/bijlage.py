@@ -13,12 +13,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bijlagen.proces import GeenProces, Keurders
+from bijlagen.proces import GeenProces, Keurders, Verstoord
 from cli import vertoon
 from cli.opties import Json, Mislukt
-from domain.bijlage import UITLEG, controleer_persoonlijk, controleer_standaard
+from domain.bijlage import UITLEG, Waarschuwing, controleer_persoonlijk, controleer_standaard
 
 app = typer.Typer()
+
+MAX_BYTES = 100_000_000
+"""Of a file, which is read whole: far above what a bijlage may be."""
 
 
 class Soort(StrEnum):
@@ -43,7 +46,7 @@ def bijlage_(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check PDFs as the stream does, and keep nothing. Exit code 1 when a file could not be read, and only then."""
+    """Check PDFs as the stream does, and keep nothing. Exit code 1 when a file was not read, and only then."""
     onleesbaar: list[str] = []
     try:
         rijen = asyncio.run(_controleer(bestanden, onleesbaar, toon=not json and vertoon.fout.is_terminal))
@@ -92,14 +95,20 @@ async def _controleer(bestanden: list[Path], onleesbaar: list[str], *, toon: boo
 async def _een(
     bestand: Path, keurders: Keurders, poort: asyncio.Semaphore, klaar: Callable[[], None]
 ) -> dict[str, Any] | str:
-    """What the check says of a file, or why it cannot be read."""
+    """What the check says of a file, or why it is not checked."""
     async with poort:
         try:
-            inhoud = await asyncio.to_thread(bestand.read_bytes)
+            inhoud = await asyncio.to_thread(_lees, bestand)
         except OSError as fout:
             klaar()
             return f"{_naam(bestand)} cannot be read: {fout.strerror or type(fout).__name__}"
-        oordeel = await keurders.keur(inhoud)
+        if len(inhoud) > MAX_BYTES:
+            klaar()
+            return f"{_naam(bestand)} is larger than {MAX_BYTES // 1_000_000} MB: not checked"
+        try:
+            oordeel = await keurders.keur(inhoud)
+        except Verstoord:  # nothing is kept here: who runs it again, has it checked again
+            oordeel = (Waarschuwing.CONTROLE_AFGEBROKEN,)
         klaar()
         return {
             "bestand": _naam(bestand),
@@ -108,6 +117,12 @@ async def _een(
             "akkoord": not oordeel,
             "waarschuwingen": [{"code": str(code), "uitleg": UITLEG[code]} for code in oordeel],
         }
+
+
+def _lees(bestand: Path) -> bytes:
+    """What stands in a file; of one that is too large, one byte too many."""
+    with bestand.open("rb") as stroom:
+        return stroom.read(MAX_BYTES + 1)
 
 
 def _naam(bestand: Path) -> str:

@@ -64,7 +64,7 @@ def geef(
         if (voor := referentie.diensten.get(f"{oin}/{dienst}")) is None:
             raise NietToegestaan("there is no such dienst; a Dienst ID is sensitive to case and spaces")
         inactief = voor.status is DienstStatus.INACTIEF
-        nieuw = geef_machtiging(machtigingen_van(referentie, belanghebbenden, gemachtigden), gevraagd)
+        nieuw = geef_machtiging(machtigingen_van(referentie, belanghebbenden, gemachtigden), gevraagd, _nu())
         return wijziging(
             referentie.machtigingen.get(nieuw.sleutel),
             nieuw,

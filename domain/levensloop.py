@@ -211,18 +211,20 @@ def wijzig_einde(machtiging: Machtiging, tot: int | None, nu: int) -> Machtiging
     return _met_einde(machtiging, tot)
 
 
-def geef_machtiging(bestaande: Iterable[Machtiging], nieuwe: Machtiging) -> Machtiging:
+def geef_machtiging(bestaande: Iterable[Machtiging], nieuwe: Machtiging, nu: int) -> Machtiging:
     """The machtiging that lets act during the period of `nieuwe`: one of these that holds all of it, else `nieuwe`.
 
     `bestaande` are those between the same persons, under any of their pseudonyms. Raises NietToegestaan for a person
-    who would be his own gemachtigde: he reads his own post without.
+    who would be his own gemachtigde: he reads his own post without; and for one that would bring back what has ended.
     """
     if nieuwe.belanghebbende == nieuwe.gemachtigde:
         raise NietToegestaan("belanghebbende and gemachtigde are the same person, who needs no machtiging")
-    for machtiging in bestaande:
-        zelfde_dienst = (machtiging.oin, machtiging.dienst_id) == (nieuwe.oin, nieuwe.dienst_id)
+    zelfde_dienst = [een for een in bestaande if (een.oin, een.dienst_id) == (nieuwe.oin, nieuwe.dienst_id)]
+    if any(een.van == nieuwe.van and is_afgelopen(een, nu) for een in zelfde_dienst):
+        raise NietToegestaan("it has ended, and stays so; what is to be given again needs another van")
+    for machtiging in zelfde_dienst:
         tot_lang_genoeg = machtiging.tot is None or (nieuwe.tot is not None and nieuwe.tot <= machtiging.tot)
-        if zelfde_dienst and machtiging.van <= nieuwe.van and tot_lang_genoeg:
+        if machtiging.van <= nieuwe.van and tot_lang_genoeg:
             return machtiging
     return nieuwe
 

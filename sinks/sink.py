@@ -87,8 +87,8 @@ class Sink:
     async def loop(self) -> None:
         """Runs until cancelled. Raises LogVerdwenen or TeVeelOnleesbaar: then a person must look."""
         self._consumer.subscribe(list(self._onderwerp), listener=_Toewijzing(self))
-        await self._consumer.start()
         try:
+            await self._consumer.start()  # until the first place is found: who ends it there leaves the group as well
             while True:
                 await self._ronde()
         finally:
@@ -116,16 +116,24 @@ class Sink:
 
     async def _zoek_plaats(self, toegewezen: Sequence[TopicPartition]) -> None:
         self._vastgelegd, self._gezocht = {}, {}
-        for topic, onderwerp in self._onderwerp.items():
-            if await asyncio.to_thread(self._vragen.is_vervangen, topic, self._topic_ids[onderwerp]):
+        # At once: until there is an answer on all of them, nothing is read.
+        vervangen = await asyncio.gather(
+            *(
+                asyncio.to_thread(self._vragen.is_vervangen, topic, self._topic_ids[onderwerp])
+                for topic, onderwerp in self._onderwerp.items()
+            )
+        )
+        for topic, is_vervangen in zip(self._onderwerp, vervangen, strict=True):
+            if is_vervangen:
                 raise LogVerdwenen(
                     f"topic {topic} was made anew, while ClickHouse holds rows and progress of the former one; "
                     "see the operators' guide, 'A log that is not the one ClickHouse knows'"
                 )
-        voortgang = {
-            topic: await asyncio.to_thread(self._vragen.voortgang, self._topic_ids[onderwerp])
-            for topic, onderwerp in self._onderwerp.items()
-        }
+        van_ons = sorted({tp.topic for tp in toegewezen})
+        gevonden = await asyncio.gather(
+            *(asyncio.to_thread(self._vragen.voortgang, self._topic_ids[self._onderwerp[topic]]) for topic in van_ons)
+        )
+        voortgang = dict(zip(van_ons, gevonden, strict=True))
         begin = await self._consumer.beginning_offsets(toegewezen) if toegewezen else {}
         eind = await self._consumer.end_offsets(toegewezen) if toegewezen else {}
         for tp in toegewezen:
@@ -151,7 +159,8 @@ class Sink:
         except KafkaError:
             if toewijzing == self._toewijzing and toewijzing % 2 == 0:
                 raise
-            log.info("a partition has no place yet")  # `zoek_plaats` is about to seek it
+            log.info("a partition has no place yet")
+            await asyncio.sleep(wacht_ms / 1000)  # `zoek_plaats` is about to seek it
         if self._fout is not None:
             raise self._fout
         if toewijzing != self._toewijzing or toewijzing % 2:

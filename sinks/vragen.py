@@ -200,7 +200,7 @@ class Vragen(Stroomvragen):
         sql = f"""
             SELECT {KADER}, (leverancier, batch_id, proceskenmerk) IN
                 (SELECT leverancier, batch_id, proceskenmerk FROM resultaten WHERE batch_id = {{batch:UUID}})
-            FROM runs FINAL {_waar(voorwaarden)} ORDER BY volgorde DESC
+            FROM eerste_runs FINAL {_waar(voorwaarden)} ORDER BY volgorde DESC
         """
         runs = [(Kader(*rij[:-1]), rij[-1]) for rij in self._rijen(sql, **parameters)]
         leveranciers = sorted({kader.leverancier for kader, _ in runs})

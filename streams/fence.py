@@ -8,7 +8,7 @@ read (committed) after that is all that was ever decided, and nobody else adds t
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -23,8 +23,8 @@ TRANSACTIE_MS = 30_000
 """After this a transaction that nobody ends is aborted by the broker, so that readers of what is committed go on."""
 
 
-KAFKA_WEG = (KafkaError, OSError, TimeoutError, AssertionError)
-"""What aiokafka raises when a transaction cannot go on; AssertionError is its word for a state it cannot leave."""
+KAFKA_WEG = (KafkaError, OSError, TimeoutError)
+"""What aiokafka raises when a transaction cannot go on."""
 
 
 class Onteigend(Exception):
@@ -46,6 +46,8 @@ class Record:
     offset: int
     key: bytes | None
     waarde: bytes | None
+    tijd: int = field(default=0, compare=False)
+    """When it came in the topic, in milliseconds since 1970."""
 
 
 class EigenPartitie:
@@ -111,6 +113,8 @@ class EigenPartitie:
             if not mag():
                 raise Ingetrokken
             await self._producer.commit_transaction()
+        except AssertionError as fout:  # aiokafka's word for a state that it cannot leave
+            raise KafkaError(f"the producer of {self._topic}[{self.partitie}] cannot go on") from fout
         except ProducerFenced as fout:
             raise Onteigend(f"{self._topic}[{self.partitie}] has a newer owner") from fout
         return offsets
@@ -178,7 +182,7 @@ async def doorloop(instellingen: Instellingen, topic: str, partitie: int, vanaf:
         consumer.seek(tp, max(vanaf, begin))
         while await consumer.position(tp) < eind:
             for record in (await consumer.getmany(tp, timeout_ms=200)).get(tp, []):
-                yield Record(record.offset, record.key, record.value)
+                yield Record(record.offset, record.key, record.value, record.timestamp)
 
 
 async def lees_op(instellingen: Instellingen, topic: str, partitie: int, offsets: Sequence[int]) -> dict[int, Record]:
@@ -195,5 +199,5 @@ async def lees_op(instellingen: Instellingen, topic: str, partitie: int, offsets
             while await consumer.position(tp) <= offset:
                 for record in (await consumer.getmany(tp, timeout_ms=200, max_records=1)).get(tp, []):
                     if record.offset == offset:
-                        gevonden[offset] = Record(record.offset, record.key, record.value)
+                        gevonden[offset] = Record(record.offset, record.key, record.value, record.timestamp)
     return gevonden

@@ -28,7 +28,11 @@ class Instellingen(BaseSettings):
     profielservice: str = Field("http://127.0.0.1:8080", description="URL of the profile service.")
     profielservice_soap_action: str = Field("", description="SOAPAction header; it is not published, so a setting.")
     profielservice_timeout_s: float = Field(30.0, description="Seconds before a question counts as unanswered.")
-    profielservice_gelijktijdig: int = Field(2, description="Questions under way at once: the service is rate limited.")
+    profielservice_gelijktijdig: int = Field(
+        3,
+        ge=1,
+        description="Questions under way at once: the service is rate limited. One leverancier leaves one to others.",
+    )
     profielservice_cache_s: float = Field(
         0.0,
         ge=0,

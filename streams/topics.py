@@ -54,7 +54,7 @@ def topics(instellingen: Instellingen) -> tuple[Topic, ...]:
             ("notificatie", batch, _bewaar(14)),
             ("bericht", bericht, _bewaar(14) | _GROOT),
             ("validatie", bericht, _bewaar(14) | _GROOT),
-            ("wacht", bericht, _COMPACT),
+            ("wacht", bericht, _COMPACT | _WACHT | _GROOT),
             ("dlq", 1, _bewaar(30)),  # as long as the longest of its origins
             *((soort, 1, _COMPACT | _GESCHIEDENIS) for soort in SOORTEN),
         )
@@ -122,6 +122,14 @@ _COMPACT = {
 
 # Every state stays this long, so that a sink that is behind still sees each of them: they are the history.
 _GESCHIEDENIS = {"min.compaction.lag.ms": str(7 * DAG_MS)}
+
+
+_WACHT = {
+    # Nothing waits this long. It closes the last segment too, so that no BSN stays behind for want of a next record.
+    "cleanup.policy": "compact,delete",
+    "retention.ms": str(14 * DAG_MS),
+    "segment.bytes": str(2 * (MAX_RECORD_BYTES + RAND_BYTES)),
+}
 
 
 def _bewaar(dagen: int) -> dict[str, str]:

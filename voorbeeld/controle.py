@@ -6,8 +6,8 @@ from typing import Any
 
 from lxml import etree
 
-from voorbeeld.gevallen import VERWERKT, Antwoord
-from voorbeeld.verwachting import Batchverwachting, Rij, Verwachting, per_code
+from voorbeeld.gevallen import Antwoord
+from voorbeeld.verwachting import Batchverwachting, Rij, Verwachting, per_code, telling
 
 RESULTAAT_NS = "http://schemas.rdw.nl/GEB/BerichtVerwerkService/Types/2009/01"
 RESULTAAT_BERICHT_NS = "http://schemas.rdw.nl/GEB/BerichtVerwerkService/BerichtResultaat/Types/2009/01"
@@ -50,6 +50,11 @@ def fouten_per_code(rijen: Iterable[Mapping[str, Any]]) -> dict[Antwoord, int]:
     return {Antwoord(rij["code"], rij["stadium"]): rij["aantal"] for rij in rijen}
 
 
+def waarschuwingen_per_code(rijen: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The rows of `waarschuwingen` by code."""
+    return {rij["code"]: rij["aantal"] for rij in rijen}
+
+
 def controleer_batches(verwachting: Verwachting, rijen: Iterable[Mapping[str, Any]]) -> list[str]:
     """Every row of `berichtverwerking --berichten`: who, how many of what, that it is afgerond, and each message."""
     gevonden = {str(rij["batch_id"]).lower(): rij for rij in rijen}
@@ -58,7 +63,7 @@ def controleer_batches(verwachting: Verwachting, rijen: Iterable[Mapping[str, An
         batch, rij = verwachting.batches[batch_id], gevonden[batch_id]
         uitkomst = {naam: rij.get(naam) for naam in batch.rij()} | {"batch_id": batch_id}
         verschillen += vergelijk(f"batch {batch_id}", batch.rij(), uitkomst)
-        verschillen += _vergelijk_berichten(f"batch {batch_id}", batch.getoond, rij["berichten"])
+        verschillen += _vergelijk_berichten(f"batch {batch_id}", batch.getoond, rij["berichten"], *Antwoord._fields)
     return verschillen
 
 
@@ -78,14 +83,15 @@ def controleer_runs(verwachting: Verwachting, runs: Iterable[Mapping[str, Any]])
     for batch_id, batch in verwachting.batches.items():
         rijen = gevonden.get(batch_id, [])
         ontvangen_op = rijen[0]["aangeleverd_op"] if rijen else None
-        verwacht = [(ontvangen_op, antwoorden.count(VERWERKT), len(antwoorden)) for antwoorden in batch.runs]
-        uitkomst = [(rij["ontvangen_op"], rij["verwerkt"], rij["totaal"]) for rij in rijen]
+        tellingen = ("totaal", "verwerkt", "waarschuwing")
+        verwacht = [(ontvangen_op, *map(telling(antwoorden).get, tellingen)) for antwoorden in batch.runs]
+        uitkomst = [(rij["ontvangen_op"], *map(rij.get, tellingen)) for rij in rijen]
         verschillen += vergelijk(f"runs of {batch_id}", dict(enumerate(verwacht, 1)), dict(enumerate(uitkomst, 1)))
     return verschillen
 
 
 def controleer_berichten(verwachting: Verwachting, code: str, rijen: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Which messages `fouten --code` names: batch and number of each, once."""
+    """Which messages `fouten --code` or `waarschuwingen --code` names: batch and number of each, once."""
     gevonden = Counter((str(rij["batch_id"]).lower(), int(rij["nummer"])) for rij in rijen)
     return vergelijk(f"berichten met {code}", dict.fromkeys(verwachting.berichten_met(code), 1), gevonden)
 
@@ -98,7 +104,7 @@ def controleer_resultaat(batch: Batchverwachting, run: int, resultaat: Mapping[s
     uitkomst = {naam: resultaat.get(naam) for naam in verwacht}
     uitkomst["per_code"] = {code: aantal for code, aantal in resultaat["per_code"].items() if aantal}
     return vergelijk(onderwerp, verwacht, uitkomst) + _vergelijk_berichten(
-        onderwerp, antwoorden, resultaat["berichten"]
+        onderwerp, antwoorden, resultaat["berichten"], "code", "stadium"
     )
 
 
@@ -109,18 +115,37 @@ def controleer_resultaat_xml(batch: Batchverwachting, xml: bytes) -> list[str]:
     if wortel.tag != f"{{{RESULTAAT_NS}}}BerichtVerwerkResponse":
         return [f"{onderwerp}: another root"]
     antwoorden = batch.runs[-1]
-    telling = per_code(antwoorden)
+    aantallen = per_code(antwoorden)
     verwacht = {
         "BerichtLeverancierCode": batch.leverancier,
         "TotaalAantalOntvangenBerichten": str(len(antwoorden)),
-        **{teller: str(telling.get(code, 0)) for teller, code in _TELLERS.items()},
+        **{teller: str(aantallen.get(code, 0)) for teller, code in _TELLERS.items()},
     }
     uitkomst = {naam: wortel.findtext(f"BatchInformatie/{naam}") for naam in verwacht}
     berichten = [
         {"code": bericht.findtext("VerwerkingsCode"), "stadium": bericht.findtext("Stadium")}
         for bericht in wortel.iterfind(f"Berichten/{{{RESULTAAT_BERICHT_NS}}}Bericht")
     ]
-    return vergelijk(onderwerp, verwacht, uitkomst) + _vergelijk_berichten(onderwerp, antwoorden, berichten)
+    return vergelijk(onderwerp, verwacht, uitkomst) + _vergelijk_berichten(
+        onderwerp, antwoorden, berichten, "code", "stadium"
+    )
+
+
+def controleer_deactivering(berichttype: Mapping[str, Any], door: str) -> list[str]:
+    """The JSON of `berichttype toon`: the last of its history is that it was deactivated, by `door`."""
+    laatste = berichttype["historie"][-1]
+    return vergelijk(
+        f"berichttype {berichttype['code']}",
+        {"status": "Inactief", "door": door, "wat": "Actief → Inactief"},
+        {"status": berichttype["status"], "door": laatste["door"], "wat": laatste["wat"]},
+    )
+
+
+def controleer_gekeurd(verschillend: int, gekeurd: int, workers: int) -> list[str]:
+    """So many checks for so many different PDFs: one each, but workers that get it at the same time both check it."""
+    if verschillend <= gekeurd <= verschillend * workers:
+        return []
+    return [f"{verschillend} different bijlagen on {workers} workers took {gekeurd} checks"]
 
 
 def controleer_sla(rijen: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -134,11 +159,15 @@ def controleer_sla(rijen: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _vergelijk_berichten(
-    onderwerp: str, verwacht: Sequence[Antwoord], uitkomst: Sequence[Mapping[str, Any]]
+    onderwerp: str, verwacht: Sequence[Antwoord], uitkomst: Sequence[Mapping[str, Any]], *velden: str
 ) -> list[str]:
-    """The answers in the order of the batch."""
+    """The answers in the order of the batch, as far as these fields go."""
     return vergelijk(
         f"{onderwerp}, bericht",
-        {nummer: tuple(antwoord) for nummer, antwoord in enumerate(verwacht, 1)},
-        {nummer: (bericht["code"], bericht["stadium"]) for nummer, bericht in enumerate(uitkomst, 1)},
+        {nummer: [getattr(antwoord, veld) for veld in velden] for nummer, antwoord in enumerate(verwacht, 1)},
+        {nummer: [_vast(bericht[veld]) for veld in velden] for nummer, bericht in enumerate(uitkomst, 1)},
     )
+
+
+def _vast(waarde: Any) -> Any:
+    return tuple(waarde) if isinstance(waarde, list) else waarde

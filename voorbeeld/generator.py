@@ -31,8 +31,8 @@ BERICHTEN = 20_000
 MIN_BATCHES = 16
 MIN_BERICHTEN = 400
 
-_BIJZONDERE_BATCHES = 7
-_BIJZONDERE_BERICHTEN = 12 * 4 + 6 + 40 + 5
+_BIJZONDERE_BATCHES = 8
+_BIJZONDERE_BERICHTEN = 12 * 4 + 6 + 40 + 5 + len(gevallen.VOOR_BELANGHEBBENDE)
 _KLEINE_BATCHES = _BIJZONDERE_BATCHES + 2
 _HOOGSTENS = 1000
 
@@ -72,7 +72,8 @@ def maak_voorbeeld(
     eerder = plan.levering(Groep.EERST, BELASTINGEN, BELASTINGEN, _voor_herstel())
     storing = plan.levering(Groep.STORING, MET_STORING, MET_STORING, [GOED] * 5, gevallen.TECHNISCH)
     afgekeurd = _afgekeurde_batches(plan)
-    return Voorbeeld(zaad, ronde, nu, (*eerst, *afgekeurd, eerder, *na, _herstel(eerder), storing))
+    inzage = plan.levering(Groep.EERST, GEMEENTE, GEMEENTE, gevallen.VOOR_BELANGHEBBENDE)
+    return Voorbeeld(zaad, ronde, nu, (storing, *eerst, *afgekeurd, eerder, inzage, *na, _herstel(eerder)))
 
 
 class _Plan:
@@ -149,7 +150,7 @@ def _afgekeurde_batches(plan: _Plan) -> list[Levering]:
 def _voor_herstel() -> list[Geval]:
     """The batch that is delivered again: faults of the schema among good messages, and others."""
     fouten = gevallen.SCHEMAFOUTEN[::3]
-    goed = [GOED] * (40 - len(fouten) - 4)
+    goed = [*[GOED] * (40 - len(fouten) - 5), gevallen.TWEE_KEER_DEZELFDE]
     return [*goed, *fouten, *[gevallen.GEBRUIKER_ONBEKEND] * 2, *[gevallen.BERICHTTYPE_ONBEKEND] * 2]
 
 
@@ -161,7 +162,7 @@ def _herstel(eerder: Levering) -> Levering:
     }
 
     def opnieuw(plaats: int, bericht: Bericht) -> Bericht:
-        if bericht.antwoord == gevallen.VERWERKT:
+        if bericht.antwoord.is_verwerkt:
             return replace(bericht, antwoord=gevallen.BESTAAT_AL)
         return bericht if plaats in nog_fout else replace(bericht, geval=GOED, antwoord=gevallen.VERWERKT)
 

@@ -2,18 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
+from domain.waarschuwing import Waarschuwing
 from voorbeeld import personen, referentiegegevens
 from voorbeeld.ontwerp import Ontwerp, bijlage, guid, tijd
+from voorbeeld.pdf import maak_pdf, maak_pdf_met
 
 
 class Antwoord(NamedTuple):
-    """VerwerkingsCode and Stadium of a message."""
+    """VerwerkingsCode and Stadium of a message, and what is to be said of its bijlagen."""
 
     code: str
     stadium: str
+    waarschuwingen: tuple[str, ...] = ()
+
+    @property
+    def is_verwerkt(self) -> bool:
+        """Whether the message is placed, with or without warnings."""
+        return self.code == VERWERKT.code
 
 
 VERWERKT = Antwoord("Verwerkt", "NA")
@@ -26,20 +35,6 @@ BESTAAT_AL = Antwoord("BerichtBestaatAl", "NA")
 BERICHTTYPE = Antwoord("BerichtTypeNietOndersteund", "ValidateBerichtType")
 GEBRUIKER = Antwoord("NietActiefOfGeabonneerd", "ValidateGebruiker")
 TECHNISCH = Antwoord("TechnischProbleem", "ValidateGebruiker")
-
-ANTWOORDEN = (
-    VERWERKT,
-    XML,
-    OIN,
-    AANMAAKDATUM,
-    PUBLICATIEDATUM,
-    TE_GROOT,
-    BESTAAT_AL,
-    BERICHTTYPE,
-    GEBRUIKER,
-    TECHNISCH,
-)
-"""Every answer that occurs in the sample."""
 
 Bewerking = Callable[[Ontwerp, Random], None]
 
@@ -87,13 +82,60 @@ def _hoofdletters(ontwerp: Ontwerp, _: Random) -> None:
     ontwerp.velden["BerichtID"] = str(ontwerp.velden["BerichtID"]).upper()
 
 
-def _met_bijlagen(*groottes: int | None, **velden: str) -> Bewerking:
+def _voor_belanghebbende(berichttype: str, **duur: float) -> Bewerking:
     def bewerk(ontwerp: Ontwerp, _: Random) -> None:
+        later = tijd(ontwerp.nu, **duur) if duur else None
+        ontwerp.velden |= {
+            "GebruikerID": personen.belanghebbende(),
+            "BerichtType": berichttype,
+            "PublicatieDatum": later,
+        }
+
+    return bewerk
+
+
+Maker = Callable[[str], bytes]
+"""Makes a PDF that shows a line."""
+
+
+def _met(*makers: Maker, **velden: str) -> Bewerking:
+    """With bijlagen of its own, each by its maker; `velden` instead of what stands in all of them."""
+
+    def bewerk(ontwerp: Ontwerp, _: Random) -> None:
+        bericht = f"bij bericht {ontwerp.velden['BerichtID']} (voorbeeld)"
         ontwerp.bijlagen = [
-            bijlage(ontwerp, volgorde, grootte) | velden for volgorde, grootte in enumerate(groottes, 1)
+            bijlage(volgorde, maak(f"Bijlage {volgorde} {bericht}")) | velden for volgorde, maak in enumerate(makers, 1)
         ]
 
     return bewerk
+
+
+def _met_bijlagen(*groottes: int | None, **velden: str) -> Bewerking:
+    return _met(*(partial(maak_pdf, grootte=grootte) for grootte in groottes), **velden)
+
+
+def _met_folder(*makers: Maker) -> Bewerking:
+    """With bijlagen of its own, and last the one that is the same for all messages of the sample."""
+    eigen = _met(*makers)
+
+    def bewerk(ontwerp: Ontwerp, willekeur: Random) -> None:
+        eigen(ontwerp, willekeur)
+        folder = maak_pdf(f"Folder van {ontwerp.nu.isoformat()}")
+        ontwerp.bijlagen = [*(ontwerp.bijlagen or ()), bijlage(len(makers) + 1, folder)]
+
+    return bewerk
+
+
+def _waarschuwing(naam: str, *codes: Waarschuwing, promille: float = 0.3) -> Geval:
+    """A message with a bijlage for each of these; what is said of two bijlagen counts once."""
+    antwoord = VERWERKT._replace(waarschuwingen=tuple(dict.fromkeys(map(str, codes))))
+    return Geval(naam, antwoord, _met(*(partial(maak_pdf_met, code) for code in codes)), promille)
+
+
+def _met_slechte_bijlage_aan_onbekende(ontwerp: Ontwerp, willekeur: Random) -> None:
+    """Only what is placed has warnings."""
+    _kies("GebruikerID", personen.onbekend)(ontwerp, willekeur)
+    _met(partial(maak_pdf_met, Waarschuwing.JAVASCRIPT))(ontwerp, willekeur)
 
 
 def _niets(_ontwerp: Ontwerp, _: Random) -> None:
@@ -107,9 +149,29 @@ ZELFDE_ID_ELDERS = Geval("BerichtID van een bericht van een ander", VERWERKT, _n
 CAMPAGNE_ACTIEF = Geval("berichttype voor de deactivering", VERWERKT, _zet(BerichtType=referentiegegevens.CAMPAGNE))
 CAMPAGNE_INACTIEF = Geval("berichttype na de deactivering", BERICHTTYPE, CAMPAGNE_ACTIEF.bewerk)
 
+VOOR_BELANGHEBBENDE = (
+    *(Geval(f"aan de belanghebbende, {code}", VERWERKT, _voor_belanghebbende(code)) for code in ("AANSLAG", "BESLUIT")),
+    Geval("aan de belanghebbende, nog een AANSLAG", VERWERKT, _voor_belanghebbende("AANSLAG")),
+    Geval("aan de belanghebbende, buiten de dienst", VERWERKT, _voor_belanghebbende("VRAAG")),
+    Geval("aan de belanghebbende, publicatie later", VERWERKT, _voor_belanghebbende("AANSLAG", days=2)),
+)
+"""All messages to him: of a berichttype that is linked to the dienst of his machtiging or not, visible now or later."""
+
+EEN_WAARSCHUWING = tuple(
+    _waarschuwing(f"bijlage met {code}", code, promille=0 if code is Waarschuwing.CONTROLE_AFGEBROKEN else 0.3)
+    for code in Waarschuwing
+)
+TWEE_WAARSCHUWINGEN = _waarschuwing(
+    "bijlagen met elk een andere waarschuwing", Waarschuwing.GEEN_PDFA, Waarschuwing.JAVASCRIPT
+)
+TWEE_KEER_DEZELFDE = _waarschuwing(
+    "bijlagen met dezelfde waarschuwing", Waarschuwing.NIET_GETAGD, Waarschuwing.NIET_GETAGD
+)
+
 GOEDE_GEVALLEN = (
-    Geval("bijlage", VERWERKT, _met_bijlagen(None), 80),
-    Geval("twee bijlagen", VERWERKT, _met_bijlagen(None, None), 20),
+    Geval("bijlage", VERWERKT, _met_bijlagen(None), 20),
+    Geval("folder", VERWERKT, _met_folder(), 60),
+    Geval("bijlage en folder", VERWERKT, _met_folder(maak_pdf), 20),
     Geval("bijlagen die net mogen", VERWERKT, _met_bijlagen(300_000, 200_000, Omschrijving="€" * 128)),
     Geval("publicatie later", VERWERKT, _datum("PublicatieDatum", days=12.9), 5),
     Geval("publicatie nu, leeg element", VERWERKT, _zet(PublicatieDatum=""), 5),
@@ -117,6 +179,9 @@ GOEDE_GEVALLEN = (
     Geval("velden die net mogen", VERWERKT, _zet(Onderwerp="é" * 50, Referentie="R" * 25), 2),
     Geval("BSN van 8 cijfers", VERWERKT, _kies("GebruikerID", lambda: personen.ACHT_CIJFERS), 2),
     Geval("geabonneerd met naam", VERWERKT, _kies("GebruikerID", personen.met_lijst), 20),
+    *EEN_WAARSCHUWING,
+    TWEE_WAARSCHUWINGEN,
+    TWEE_KEER_DEZELFDE,
 )
 
 SCHEMAFOUTEN = tuple(
@@ -169,6 +234,7 @@ FOUTE_GEVALLEN = (
     Geval("berichttype Archief", BERICHTTYPE, _zet(BerichtType="OUD"), 3),
     Geval("berichttype van een ander", BERICHTTYPE, _zet(BerichtType=referentiegegevens.VAN_ANDER), 1),
     GEBRUIKER_ONBEKEND,
+    Geval("gebruiker onbekend, bijlage niet goed", GEBRUIKER, _met_slechte_bijlage_aan_onbekende, 0.2),
     Geval("box niet actief", GEBRUIKER, _kies("GebruikerID", personen.inactief), 6),
     Geval("niet geabonneerd", GEBRUIKER, _kies("GebruikerID", personen.niet_geabonneerd), 6),
     Geval("elfproef faalt, 9 cijfers", GEBRUIKER, _kies("GebruikerID", personen.elfproef_faalt), 4),

@@ -12,13 +12,14 @@ from voorbeeld.ontwerp import Ontwerp, ontwerp
 
 
 class Groep(StrEnum):
-    """When a batch is delivered; the one before is wholly processed by then."""
+    """When a batch is delivered."""
 
     EERST = "eerst"
     """While berichttype CAMPAGNE is Actief."""
     NA_DEACTIVERING = "na-deactivering"
+    """When all of EERST is processed."""
     STORING = "storing"
-    """While the profile service faults for MET_STORING."""
+    """While the profile service faults for MET_STORING, which holds up no other."""
 
 
 class Aanmaak(StrEnum):

@@ -7,7 +7,6 @@ from random import Random
 from uuid import UUID
 
 from voorbeeld import personen, referentiegegevens
-from voorbeeld.pdf import maak_pdf
 
 _ONDERWERPEN = (
     "Uw aanslag gemeentelijke belastingen",
@@ -69,9 +68,8 @@ def ontwerp(nu: datetime, batch_id: UUID, bericht_id: UUID, willekeur: Random) -
     return Ontwerp(nu, velden)
 
 
-def bijlage(ontwerp: Ontwerp, volgorde: int, grootte: int | None = None) -> dict[str, str]:
-    """A PDF of its own for this message, of `grootte` bytes before base64 if that is given."""
-    pdf = maak_pdf(f"Bijlage {volgorde} bij bericht {ontwerp.velden['BerichtID']} (voorbeeld)", grootte)
+def bijlage(volgorde: int, pdf: bytes) -> dict[str, str]:
+    """The elements of a Bijlage, by name."""
     return {
         "Inhoud": b64encode(pdf).decode("ascii"),
         "BijlageType": "Pdf",

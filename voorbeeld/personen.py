@@ -56,6 +56,18 @@ def elfproef_faalt() -> tuple[str, ...]:
     return tuple(f"{bsn[:-1]}{(int(bsn[-1]) + 1) % 10}" for bsn in _alle()[7300:7600])
 
 
+@cache
+def belanghebbende() -> str:
+    """Active box, subscribed to every leverancier; gets only the messages that the demo looks at through `inzage`."""
+    return _alle()[7600]
+
+
+@cache
+def gemachtigde() -> str:
+    """Acts for the belanghebbende."""
+    return _alle()[7601]
+
+
 ACHT_CIJFERS = ("10082426", "10245741", "10755561", "12345672")
 """Subscribed test persons whose BSN begins with a zero, written without it."""
 
@@ -66,4 +78,5 @@ ACHT_CIJFERS_FAALT = ("10082427", "10245742", "12345678")
 def alle_bsns() -> set[str]:
     """Everything in the sample that looks like a BSN, valid or not: what may be found nowhere but in messages."""
     negen = {*actief(), *met_lijst(), *niet_geabonneerd(), *inactief(), *onbekend(), *elfproef_faalt()}
+    negen |= {belanghebbende(), gemachtigde()}
     return negen.union(ACHT_CIJFERS, ACHT_CIJFERS_FAALT, (f"0{bsn}" for bsn in ACHT_CIJFERS + ACHT_CIJFERS_FAALT))

@@ -29,6 +29,12 @@ CAMPAGNE = "CAMPAGNE"
 """Of GEMEENTE alone; the demo deactivates it between two deliveries."""
 VAN_ANDER = "ANDERS"
 """Actief for ANDER, unknown to the others."""
+DIENST = "Belastingen"
+"""Of every afzender, and what the gemachtigde of the demo has a machtiging for, from GEMEENTE."""
+IN_DIENST = ("AANSLAG", "BESLUIT")
+"""The berichttypes that are linked to it."""
+ONTKOPPELD = "AANSLAG"
+"""The one of them that the demo unlinks, and links again."""
 
 _NAMEN = {
     GEMEENTE: "Gemeente Voorbeeld",
@@ -50,7 +56,7 @@ _TYPEN = (
     ("OUD", "Niet meer in gebruik", "Betalen", "Archief"),
 )
 _DIENSTEN: tuple[tuple[str, str, str, list[str]], ...] = (
-    ("Belastingen", "Belastingzaken regelen", "Actief", ["AANSLAG", "BESLUIT"]),
+    (DIENST, "Belastingzaken regelen", "Actief", [*IN_DIENST]),
     ("Post lezen", "Alle post lezen", "Actief", ["AANSLAG", "BESLUIT", "VRAAG", "PAS"]),
     ("Reisdocumenten", "Paspoort en identiteitskaart", "Inactief", []),
 )
@@ -99,9 +105,10 @@ def referentiegegevens() -> dict[str, list[dict[str, Any]]]:
                 "tot": "2026-06-01T00:00:00Z" if plaats % 7 == 0 else None,
             }
             for plaats, (belanghebbende, gemachtigde) in enumerate(gemachtigden)
-        ],
+        ]
+        + [_personen() | {"oin": GEMEENTE, "dienst_id": DIENST, "van": _VANAF, "tot": None}],
         "gebruikers": [
-            *(_gebruiker(bsn, True, "*") for bsn in personen.actief()),
+            *(_gebruiker(bsn, True, "*") for bsn in (*personen.actief(), *_personen().values())),
             *(_gebruiker(f"0{bsn}", True, "*") for bsn in personen.ACHT_CIJFERS),
             *(_gebruiker(bsn, True, list(AFZENDERS)) for bsn in personen.met_lijst()),
             *(_gebruiker(bsn, True, [INTERMEDIAIR, ANDER]) for bsn in personen.niet_geabonneerd()[::2]),
@@ -112,8 +119,12 @@ def referentiegegevens() -> dict[str, list[dict[str, Any]]]:
 
 
 def deactivering() -> dict[str, list[dict[str, str]]]:
-    """The change that the demo makes between two deliveries: CAMPAGNE becomes Inactief."""
+    """The change that is made between two deliveries, for who makes it by `laad`: CAMPAGNE becomes Inactief."""
     return {"berichttypes": [_campagne("Inactief")]}
+
+
+def _personen() -> dict[str, str]:
+    return {"belanghebbende": personen.belanghebbende(), "gemachtigde": personen.gemachtigde()}
 
 
 def _gebruiker(bsn: str, actief: bool, abonnementen: str | list[str]) -> dict[str, Any]:

@@ -6,19 +6,27 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
-from streams.settings import ENDPOINTS
+from domain.notificatie import Notificatie
+from streams.codec import maak_codec
+from streams.settings import ENDPOINTS, Instellingen
+from voorbeeld.topic import lees_topic
 
 _OPDRACHT = (sys.executable, "-m", "cli.main")
 _ADRESSEN = ("KAFKA", "CLICKHOUSE", "PROFIELSERVICE", "AANLEVERING", "TOPIC_PREFIX", "DATABASE", "DATA")
 """Settings that would lead away from the embedded stack."""
 _LOG = "demo-up.log"
+_TEGELIJK = 4
+"""Commands that run at once."""
+_GEKEURD = "berichtenstroom_bijlagen_gekeurd_total"
 
 
 class OpdrachtError(Exception):
@@ -31,10 +39,11 @@ class Stapel:
     def __init__(self, data: Path) -> None:
         self.data = data
 
-    def doe(self, *argumenten: str | Path, geduld_s: float = 3600) -> str:
+    def doe(self, *argumenten: str | Path, geduld_s: float = 3600, invoer: str | None = None) -> str:
         """Runs `berichtenstroom` with these arguments and gives its standard output; its progress is shown.
 
-        Raises OpdrachtError when it ends otherwise than with 0, or takes longer than `geduld_s` seconds.
+        It reads `invoer` from standard input: what belongs on no command line. Raises OpdrachtError when it ends
+        otherwise than with 0, or takes longer than `geduld_s` seconds.
         """
         opdracht = [*_OPDRACHT, *map(str, argumenten), "--data", str(self.data)]
         tekst = f"berichtenstroom {' '.join(map(str, argumenten))}"
@@ -42,6 +51,8 @@ class Stapel:
             uitvoer = subprocess.run(
                 opdracht,
                 env=_omgeving(),
+                input=invoer,
+                stdin=subprocess.DEVNULL if invoer is None else None,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
                 check=False,
@@ -54,9 +65,19 @@ class Stapel:
             raise OpdrachtError(f"{tekst}: exit code {uitvoer.returncode}\n{uitvoer.stdout}")
         return uitvoer.stdout
 
-    def vraag(self, *argumenten: str | Path) -> Any:
+    def vraag(self, *argumenten: str | Path, invoer: str | None = None) -> Any:
         """The JSON document that a command prints."""
-        return json.loads(self.doe(*argumenten, "--json"))
+        return json.loads(self.doe(*argumenten, "--json", invoer=invoer))
+
+    def doe_alle(self, *opdrachten: Sequence[str]) -> list[str]:
+        """What `doe` gives for each, some at a time: most of what a command takes is its start."""
+        with ThreadPoolExecutor(_TEGELIJK) as draden:
+            return list(draden.map(lambda opdracht: self.doe(*opdracht), opdrachten))
+
+    def vraag_alle(self, *vragen: Sequence[str]) -> list[Any]:
+        """What `vraag` gives for each, likewise."""
+        with ThreadPoolExecutor(_TEGELIJK) as draden:
+            return list(draden.map(lambda vraag: self.vraag(*vraag), vragen))
 
     def lever(self, pad: Path, oin: str | None) -> dict[str, Any]:
         """Delivers a folder, on behalf of `oin` if that is given; see `aanleveren` for the answer."""
@@ -65,10 +86,32 @@ class Stapel:
 
     def storing(self, *oins: str) -> None:
         """Lets the profile service answer with a fault for these leveranciers from now on, and for no others."""
-        adres = json.loads((self.data / ENDPOINTS).read_text())["profielservice"]
-        httpx.put(
-            f"{adres.rstrip('/')}/storing", json={"fout_bij_oin": list(oins)}, timeout=30, trust_env=False
-        ).raise_for_status()
+        adres = f"{self._adressen['profielservice'].rstrip('/')}/storing"
+        httpx.put(adres, json={"fout_bij_oin": list(oins)}, timeout=30, trust_env=False).raise_for_status()
+
+    def gekeurd(self) -> int:
+        """How many PDFs all workers together have checked since they started."""
+        teksten = [httpx.get(adres, timeout=30, trust_env=False).text for adres in self._adressen["metrics"]]
+        return sum(
+            int(meting.value)
+            for tekst in teksten
+            for familie in text_string_to_metric_families(tekst)
+            for meting in familie.samples
+            if meting.name == _GEKEURD and meting.labels["uitkomst"] != "uitgesteld"
+        )
+
+    def workers(self) -> int:
+        """How many workers there are."""
+        return len(self._adressen["pids"]["workers"])
+
+    def notificaties(self, vanaf: int) -> Iterator[Notificatie]:
+        """What stands on topic `notificatie` since this moment, in milliseconds."""
+        codec = maak_codec(Instellingen.laad(self.data, topic_prefix=""))
+        return map(codec.lees_notificatie, lees_topic(self._adressen["kafka"], "notificatie", vanaf))
+
+    @property
+    def _adressen(self) -> Any:
+        return json.loads((self.data / ENDPOINTS).read_text())
 
 
 @contextmanager

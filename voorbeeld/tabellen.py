@@ -25,7 +25,15 @@ def fouten(console: Console, verwacht: Mapping[Antwoord, int], uitkomst: Mapping
     """Messages not Verwerkt per code and stadium, expected and found."""
     tabel = _tabel("Niet verwerkt: wat verwacht | wat uitkwam", "code", "stadium", "aantal")
     for antwoord in sorted({*verwacht, *uitkomst}):
-        tabel.add_row(*antwoord, _paar(verwacht.get(antwoord), uitkomst.get(antwoord)))
+        tabel.add_row(antwoord.code, antwoord.stadium, _paar(verwacht.get(antwoord), uitkomst.get(antwoord)))
+    console.print(tabel)
+
+
+def waarschuwingen(console: Console, verwacht: Mapping[str, int], uitkomst: Mapping[str, int]) -> None:
+    """Messages Verwerkt with a warning per code, expected and found."""
+    tabel = _tabel("Waarschuwingen: wat verwacht | wat uitkwam", "code", "aantal")
+    for code in sorted({*verwacht, *uitkomst}):
+        tabel.add_row(code, _paar(verwacht.get(code), uitkomst.get(code)))
     console.print(tabel)
 
 
@@ -57,6 +65,27 @@ def lag(console: Console, rijen: Sequence[Mapping[str, Any]]) -> None:
         sleutel = (rij["group"], rij["topic"])
         per_topic[sleutel] = per_topic.get(sleutel, 0) + (rij["lag"] or 0)
     _toon(console, "Lag", [{"group": g, "topic": t, "lag": aantal} for (g, t), aantal in sorted(per_topic.items())])
+
+
+def historie(console: Console, berichttype: str, rijen: Sequence[Mapping[str, Any]]) -> None:
+    """What became of a berichttype, when, and by whom."""
+    _toon(console, f"Historie van berichttype {berichttype}", rijen)
+
+
+def inzage(console: Console, dienst: str, momenten: Sequence[tuple[str, int, int]]) -> None:
+    """How many messages the gemachtigde may read at each moment, expected and found."""
+    tabel = _tabel(f"Inzage, machtiging voor dienst {dienst}: wat verwacht | wat uitkwam", "moment", "berichten")
+    for moment, verwacht, uitkomst in momenten:
+        tabel.add_row(moment, _paar(verwacht, uitkomst))
+    console.print(tabel)
+
+
+def gevolgen(console: Console, aantallen: Mapping[str, tuple[int, int]]) -> None:
+    """What came of placing messages, expected and found."""
+    tabel = _tabel("Verder: wat verwacht | wat uitkwam", "wat", "aantal")
+    for wat, paar in aantallen.items():
+        tabel.add_row(wat, _paar(*paar))
+    console.print(tabel)
 
 
 def duren(console: Console, stappen: Sequence[tuple[str, float, int]]) -> None:

@@ -1,10 +1,10 @@
 """What must come out of a sample: counted from what the generator meant, in the shapes the command line prints."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from voorbeeld.gevallen import ANTWOORDEN, VERWERKT, Antwoord
+from voorbeeld.gevallen import Antwoord
 from voorbeeld.levering import Levering
 
 Rij = dict[str, str | int]
@@ -22,7 +22,10 @@ class Batchverwachting:
     @property
     def getoond(self) -> list[Antwoord]:
         """The answers that the views show: Verwerkt if any run gave it, else the latest run's (Domain: Resends)."""
-        return [VERWERKT if VERWERKT in antwoorden else antwoorden[-1] for antwoorden in zip(*self.runs, strict=True)]
+        return [
+            next((antwoord for antwoord in antwoorden if antwoord.is_verwerkt), antwoorden[-1])
+            for antwoorden in zip(*self.runs, strict=True)
+        ]
 
     def rij(self) -> Rij:
         """The batch's row of `berichtverwerking`, without its times and Proceskenmerk."""
@@ -30,7 +33,7 @@ class Batchverwachting:
             "leverancier": self.leverancier,
             "aangeleverd_door": self.aangeleverd_door,
             "batch_id": self.batch_id,
-            **_telling(self.getoond),
+            **telling(self.getoond),
             "afgerond": True,
         }
 
@@ -53,17 +56,25 @@ class Verwachting:
 
     def fouten(self) -> dict[Antwoord, int]:
         """The counts of `fouten`, by code and stadium."""
-        telling = Counter(antwoord for batch in self.batches.values() for antwoord in batch.getoond)
-        return {antwoord: telling[antwoord] for antwoord in ANTWOORDEN if antwoord != VERWERKT and telling[antwoord]}
+        return dict(Counter(antwoord for _, _, antwoord in self._getoond() if not antwoord.is_verwerkt))
+
+    def waarschuwingen(self) -> dict[str, int]:
+        """The counts of `waarschuwingen`, by code."""
+        return dict(Counter(code for _, _, antwoord in self._getoond() for code in antwoord.waarschuwingen))
 
     def berichten_met(self, code: str) -> set[tuple[str, int]]:
-        """BatchID and number of every message that is shown with this code, as `fouten --code` lists them."""
+        """BatchID and number of every message that is shown with this code, of an error or a warning."""
         return {
-            (batch.batch_id, nummer)
-            for batch in self.batches.values()
-            for nummer, antwoord in enumerate(batch.getoond, 1)
-            if antwoord.code == code
+            (batch_id, nummer)
+            for batch_id, nummer, antwoord in self._getoond()
+            if code in (antwoord.code, *antwoord.waarschuwingen)
         }
+
+    def _getoond(self) -> Iterator[tuple[str, int, Antwoord]]:
+        """BatchID, number and answer of every message."""
+        for batch in self.batches.values():
+            for nummer, antwoord in enumerate(batch.getoond, 1):
+                yield batch.batch_id, nummer, antwoord
 
 
 def verwacht(leveringen: Iterable[Levering]) -> Verwachting:
@@ -84,18 +95,18 @@ def per_code(antwoorden: Iterable[Antwoord]) -> dict[str, int]:
 
 
 def _rij_totalen(leverancier: str, batches: list[Batchverwachting]) -> Rij:
-    telling = _telling([antwoord for batch in batches for antwoord in batch.getoond])
-    berichten = telling.pop("totaal")
-    return {"leverancier": leverancier, "batches": len(batches), "berichten": berichten, **telling}
+    rij = telling([antwoord for batch in batches for antwoord in batch.getoond])
+    berichten = rij.pop("totaal")
+    return {"leverancier": leverancier, "batches": len(batches), "berichten": berichten, **rij}
 
 
-def _telling(antwoorden: list[Antwoord]) -> dict[str, int]:
-    """No bijlage of this sample gives a warning, and in the end nothing is still on its way."""
-    verwerkt = antwoorden.count(VERWERKT)
+def telling(antwoorden: Sequence[Antwoord]) -> dict[str, int]:
+    """The counts that the views show of these; in the end nothing is still on its way."""
+    verwerkt = sum(antwoord.is_verwerkt for antwoord in antwoorden)
     return {
         "totaal": len(antwoorden),
         "verwerkt": verwerkt,
-        "waarschuwing": 0,
+        "waarschuwing": sum(bool(antwoord.waarschuwingen) for antwoord in antwoorden),
         "niet_verwerkt": len(antwoorden) - verwerkt,
         "in_behandeling": 0,
     }

@@ -89,8 +89,10 @@ class Winkel(Objecten):
     """An object store that can be away."""
 
     weg = False
+    geprobeerd = 0
 
     async def bewaar(self, naam: str, inhoud: bytes) -> None:
+        self.geprobeerd += 1
         if self.weg:
             raise OpslagWeg("away")
         await super().bewaar(naam, inhoud)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 from bijlagen import keuring as module
 from bijlagen.keuring import Keuring
 from bijlagen.oordelen import Oordelen
-from bijlagen.proces import GeenProces, Keurders
+from bijlagen.proces import GeenProces, Keurders, Verstoord
 from domain.bijlage import Waarschuwing
 from sinks.database import DatabaseWeg, maak_client
 from sinks.embedded.proces import EmbeddedClickHouse
@@ -28,10 +28,17 @@ pytestmark = pytest.mark.integration
 T0 = datetime(2026, 1, 31, tzinfo=UTC)
 LANG_S = 60
 """Seconds in which all is ready, also on a busy machine."""
+A, B = "00000099000000001000", "00000099000000002000"
+
+
+async def tot(voorwaarde: Callable[[], bool]) -> None:
+    """Returns when this holds."""
+    while not voorwaarde():  # noqa: ASYNC110 (a test looks from outside)
+        await asyncio.sleep(0.01)
 
 
 class Geteld(Keurders):
-    """Counts what it is asked; does no more while it is closed."""
+    """Counts what it is asked; does no more while it is closed, nor with what hangs."""
 
     def __init__(self) -> None:
         super().__init__(2)
@@ -39,10 +46,16 @@ class Geteld(Keurders):
         self.open = asyncio.Event()
         self.open.set()
         self.fout: Exception | None = None
+        self.hangt: set[bytes] = set()
+        self.afgebroken: set[bytes] = set()
 
     async def keur(self, inhoud: bytes) -> tuple[Waarschuwing, ...]:
-        self.gekeurd.append(hashlib.sha256(inhoud).digest())
+        sha256 = hashlib.sha256(inhoud).digest()
+        self.gekeurd.append(sha256)
         await self.open.wait()
+        await tot(lambda: sha256 not in self.hangt)
+        if sha256 in self.afgebroken:
+            return (Waarschuwing.CONTROLE_AFGEBROKEN,)
         if self.fout is not None:
             raise self.fout
         return await super().keur(inhoud)
@@ -55,7 +68,8 @@ class Opslag:
         self.client, self.objecten = client, objecten
         self.keurders = Geteld()
         self.oordelen = Oordelen(client)
-        self.keuring = Keuring(objecten, self.oordelen, self.keurders)
+        self.nu = 1000.0
+        self.keuring = Keuring(objecten, self.oordelen, self.keurders, klok=lambda: self.nu)
 
     async def bewaar(self, *pdfs: bytes) -> list[bytes]:
         sommen = [hashlib.sha256(pdf).digest() for pdf in pdfs]
@@ -65,7 +79,23 @@ class Opslag:
     async def herstart(self, **opties: int) -> None:
         await self.keuring.stop()
         self.keurders = Geteld()
-        self.keuring = Keuring(self.objecten, self.oordelen, self.keurders, **opties)
+        self.keuring = Keuring(self.objecten, self.oordelen, self.keurders, klok=lambda: self.nu, **opties)
+
+    async def vraag(
+        self, sommen: Collection[bytes], hoogstens_s: float = LANG_S, leverancier: str = A
+    ) -> dict[bytes, tuple[str, ...]]:
+        """The verdicts for one leverancier; not later than it would be a fault."""
+        async with asyncio.timeout(2 * LANG_S):
+            return await self.keuring.oordelen(dict.fromkeys(sommen, leverancier), hoogstens_s)
+
+    async def vraag_tot(self, sommen: Collection[bytes], leverancier: str = A) -> dict[bytes, tuple[str, ...]]:
+        """The verdicts, asked for until all are there, as the agent does."""
+        async with asyncio.timeout(2 * LANG_S):
+            while True:
+                gevonden = await self.vraag(sommen, LANG_S, leverancier)
+                if gevonden.keys() == set(sommen):
+                    return gevonden
+                await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -92,19 +122,19 @@ async def opslag(client: Client, tmp_path: Path) -> AsyncIterator[Opslag]:
 async def test_the_same_bijlage_is_checked_once_over_calls_and_restarts(opslag: Opslag) -> None:
     goed, script = await opslag.bewaar(maak_pdf("Goed"), maak_pdf_met("PdfJavaScript"))
     verwacht = {goed: (), script: ("PdfJavaScript",)}
-    samen = await asyncio.gather(*(opslag.keuring.oordelen([goed, script, goed], LANG_S) for _ in range(5)))
+    samen = await asyncio.gather(*(opslag.vraag([goed, script, goed]) for _ in range(5)))
     assert samen == [verwacht] * 5
     assert sorted(opslag.keurders.gekeurd) == sorted([goed, script])
-    assert await opslag.keuring.oordelen([script], 0) == {script: ("PdfJavaScript",)}
+    assert await opslag.vraag([script], 0) == {script: ("PdfJavaScript",)}
     await opslag.herstart()
-    assert await opslag.keuring.oordelen([goed, script], LANG_S) == verwacht
+    assert await opslag.vraag([goed, script]) == verwacht
     assert opslag.keurders.gekeurd == []
 
 
 async def test_verdicts_stand_in_clickhouse_as_others_may_read_them(opslag: Opslag) -> None:
     pdfs = {maak_pdf_met(code): (str(code),) for code in Waarschuwing} | {maak_pdf("Goed"): ()}
     sommen = await opslag.bewaar(*pdfs)
-    assert await opslag.keuring.oordelen(sommen, LANG_S) == dict(zip(sommen, pdfs.values(), strict=True))
+    assert await opslag.vraag(sommen) == dict(zip(sommen, pdfs.values(), strict=True))
     rijen = opslag.client.query("SELECT sha256_hex, waarschuwingen FROM oordelen FINAL WHERE regelversie = 1")
     verwacht = {som.hex(): list(codes) for som, codes in zip(sommen, pdfs.values(), strict=True)}
     assert {rij[0]: rij[1] for rij in rijen.result_rows} == verwacht
@@ -112,12 +142,12 @@ async def test_verdicts_stand_in_clickhouse_as_others_may_read_them(opslag: Opsl
 
 async def test_what_is_not_ready_in_time_goes_on_and_is_there_later(opslag: Opslag) -> None:
     een, ander = await opslag.bewaar(maak_pdf("Een"), maak_pdf("Ander"))
-    await opslag.keuring.oordelen([een], LANG_S)
+    await opslag.vraag([een])
     opslag.keurders.open.clear()
-    assert await opslag.keuring.oordelen([een, ander], 0.05) == {een: ()}
-    assert await opslag.keuring.oordelen([een, ander], 0.05) == {een: ()}
+    assert await opslag.vraag([een, ander], 0.05) == {een: ()}
+    assert await opslag.vraag([een, ander], 0.05) == {een: ()}
     opslag.keurders.open.set()
-    assert await opslag.keuring.oordelen([ander], LANG_S) == {ander: ()}
+    assert await opslag.vraag_tot([ander]) == {ander: ()}
     assert opslag.keurders.gekeurd == [een, ander]
 
 
@@ -125,8 +155,8 @@ async def test_memory_is_bounded_and_what_it_lost_is_looked_up(opslag: Opslag) -
     await opslag.herstart(onthoudt=2)
     sommen = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(6)))
     verwacht = dict.fromkeys(sommen, ())
-    assert await opslag.keuring.oordelen(sommen, LANG_S) == verwacht
-    assert await opslag.keuring.oordelen(sommen, LANG_S) == verwacht
+    assert await opslag.vraag(sommen) == verwacht
+    assert await opslag.vraag(sommen) == verwacht
     assert len(opslag.keurders.gekeurd) == 6
 
 
@@ -136,8 +166,99 @@ async def test_what_does_not_fit_in_the_queue_waits_for_a_later_call(opslag: Ops
     gevonden: dict[bytes, tuple[str, ...]] = {}
     for keer in range(3):
         assert len(gevonden) == 2 * keer
-        gevonden |= await opslag.keuring.oordelen(sommen, LANG_S)
+        gevonden |= await opslag.vraag(sommen)
     assert gevonden == dict.fromkeys(sommen, ())
+
+
+async def test_who_fills_the_queue_leaves_room_for_another(opslag: Opslag) -> None:
+    await opslag.herstart(wachtrij=2)
+    sommen = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(5)))
+    ander = await opslag.bewaar(maak_pdf("Ander"), maak_pdf("Nog een"))
+    samen = dict.fromkeys(sommen, A) | dict.fromkeys(ander, B)
+    gevonden = await opslag.keuring.oordelen(samen, LANG_S)
+    assert gevonden.keys() == {*sommen[:2], *ander}
+
+
+async def test_one_pdf_of_another_goes_before_the_pile_and_what_two_ask_is_checked_once(opslag: Opslag) -> None:
+    stapel = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(20)))
+    (ander,) = await opslag.bewaar(maak_pdf("Ander"))
+    opslag.keurders.open.clear()
+    await opslag.vraag(stapel, 0)
+    await tot(lambda: len(opslag.keurders.gekeurd) == 3)  # one for each process, and one that is fetched ahead
+    await opslag.vraag([ander, stapel[-1]], 0, B)
+    await tot(lambda: B in opslag.keuring._beurten._rijen)
+    opslag.keurders.open.set()
+    assert await opslag.vraag_tot([*stapel, ander]) == dict.fromkeys([*stapel, ander], ())
+    assert sorted(opslag.keurders.gekeurd) == sorted([*stapel, ander])
+    # It is fetched first when there is a place, at once with two more.
+    assert ander in opslag.keurders.gekeurd[:6]
+
+
+async def test_nobody_waits_for_who_was_not_ready_before_until_a_minute_later(opslag: Opslag) -> None:
+    hangt, bekend, nieuw, ander = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(4)))
+    opslag.oordelen.bewaar({bekend: ()})
+    opslag.keurders.hangt = {hangt, nieuw}
+    assert await opslag.vraag([hangt], 0.05) == {}
+    # Such waits would never end.
+    assert await opslag.vraag([hangt], 1e6) == {}
+    assert await opslag.keuring.oordelen({hangt: A, ander: B}, 1e6) == {ander: ()}
+    assert await opslag.vraag_tot([bekend]) == {bekend: ()}
+    opslag.keurders.hangt = {nieuw}
+    assert await opslag.vraag_tot([hangt]) == {hangt: ()}
+    opslag.nu += 61
+    wacht = asyncio.create_task(opslag.vraag([nieuw], 1e6))
+    await tot(lambda: nieuw in opslag.keurders.gekeurd)
+    await asyncio.sleep(2 * module._KORT_S)
+    assert not wacht.done()
+    opslag.keurders.hangt = set()
+    assert await wacht == {nieuw: ()}
+
+
+@pytest.mark.parametrize("gestoord", [False, True])
+async def test_nobody_waits_for_who_had_a_check_ended(opslag: Opslag, gestoord: bool) -> None:
+    slecht, hangt = await opslag.bewaar(maak_pdf("Slecht"), maak_pdf("Hangt"))
+    opslag.keurders.hangt = {hangt}
+    if gestoord:
+        opslag.keurders.fout = Verstoord("killed")
+    else:
+        opslag.keurders.afgebroken = {slecht}
+    await opslag.vraag([slecht])
+    assert await opslag.vraag([hangt], 1e6) == {}
+
+
+async def test_a_check_that_was_disturbed_is_tried_again_a_minute_later_and_in_the_end_it_is_the_pdf(
+    opslag: Opslag, caplog: pytest.LogCaptureFixture
+) -> None:
+    soms, nooit = await opslag.bewaar(maak_pdf("Soms"), maak_pdf("Nooit"))
+    opslag.keurders.fout = Verstoord("killed")
+    assert await opslag.vraag([soms, nooit]) == {}
+    opslag.nu += 59
+    assert await opslag.vraag([soms, nooit]) == {}
+    assert sorted(opslag.keurders.gekeurd) == sorted([soms, nooit])
+    opslag.nu += 2
+    opslag.keurders.fout = None
+    assert await opslag.vraag_tot([soms]) == {soms: ()}
+    opslag.keurders.fout = Verstoord("killed")
+    while opslag.keurders.gekeurd.count(nooit) < 2:
+        assert await opslag.vraag([nooit]) == {}
+    await tot(lambda: not opslag.keuring._onderweg)
+    opslag.nu += 119
+    assert await opslag.vraag([nooit]) == {}
+    assert opslag.keurders.gekeurd.count(nooit) == 2
+    assert opslag.oordelen.zoek([soms, nooit]) == {soms: ()}
+    opslag.nu += 2
+    assert await opslag.vraag_tot([nooit]) == {nooit: ("PdfControleAfgebroken",)}
+    assert opslag.keurders.gekeurd.count(nooit) == 3
+    assert opslag.oordelen.zoek([nooit]) == {nooit: (Waarschuwing.CONTROLE_AFGEBROKEN,)}
+    assert "cannot be checked now: Verstoord" in caplog.text
+
+
+async def test_what_is_remembered_of_disturbed_checks_is_bounded(opslag: Opslag) -> None:
+    await opslag.herstart(onthoudt=2)
+    sommen = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(5)))
+    opslag.keurders.fout = Verstoord("killed")
+    assert await opslag.vraag(sommen) == {}
+    assert len(opslag.keuring._uitstel) == 2
 
 
 @pytest.mark.parametrize("fout", [GeenProces("vol"), OpslagWeg("weg"), RuntimeError("999990019")])
@@ -145,13 +266,13 @@ async def test_what_cannot_be_checked_now_is_no_verdict_and_is_tried_again(
     opslag: Opslag, fout: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     kan, kan_niet = await opslag.bewaar(maak_pdf("Kan wel"), maak_pdf("Kan niet"))
-    await opslag.keuring.oordelen([kan], LANG_S)
+    await opslag.vraag([kan])
     opslag.keurders.fout = fout
-    assert await opslag.keuring.oordelen([kan, kan_niet], LANG_S) == {kan: ()}
+    assert await opslag.vraag([kan, kan_niet]) == {kan: ()}
     assert f"cannot be checked now: {type(fout).__name__}" in caplog.text
     assert str(fout) not in caplog.text
     opslag.keurders.fout = None
-    assert await opslag.keuring.oordelen([kan, kan_niet], LANG_S) == {kan: (), kan_niet: ()}
+    assert await opslag.vraag([kan, kan_niet]) == {kan: (), kan_niet: ()}
 
 
 async def test_a_bijlage_that_is_not_in_the_store_has_no_verdict_until_it_is(
@@ -159,10 +280,10 @@ async def test_a_bijlage_that_is_not_in_the_store_has_no_verdict_until_it_is(
 ) -> None:
     pdf = maak_pdf("Later")
     som = hashlib.sha256(pdf).digest()
-    assert await opslag.keuring.oordelen([som], LANG_S) == {}
+    assert await opslag.vraag([som]) == {}
     assert "ObjectOntbreekt" in caplog.text
     await opslag.bewaar(pdf)
-    assert await opslag.keuring.oordelen([som], LANG_S) == {som: ()}
+    assert await opslag.vraag([som]) == {som: ()}
 
 
 async def test_while_clickhouse_is_away_nothing_is_given_out_and_nothing_is_checked_twice(
@@ -174,14 +295,14 @@ async def test_while_clickhouse_is_away_nothing_is_given_out_and_nothing_is_chec
     een, ander = await opslag.bewaar(maak_pdf("Een"), maak_pdf("Ander"))
     with monkeypatch.context() as tijdelijk:
         tijdelijk.setattr(opslag.oordelen, "zoek", weg)
-        assert await opslag.keuring.oordelen([een], LANG_S) == {}
+        assert await opslag.vraag([een]) == {}
         assert opslag.keurders.gekeurd == []
     monkeypatch.setattr(module, "_PAUZE_S", 0.05)
     with monkeypatch.context() as tijdelijk:
         tijdelijk.setattr(opslag.oordelen, "bewaar", weg)
         while "cannot be stored now" not in caplog.text:
-            assert await opslag.keuring.oordelen([een, ander], 0.1) == {}
-    assert await opslag.keuring.oordelen([een, ander], LANG_S) == {een: (), ander: ()}
+            assert await opslag.vraag([een, ander], 0.1) == {}
+    assert await opslag.vraag_tot([een, ander]) == {een: (), ander: ()}
     assert sorted(opslag.keurders.gekeurd) == sorted([een, ander])
     assert {record.levelno for record in caplog.records if record.name == module.__name__} == {logging.WARNING}
 
@@ -203,5 +324,5 @@ async def test_of_two_verdicts_the_earliest_stands_and_other_rules_have_their_ow
 async def test_many_verdicts_are_stored_and_found_in_bulk(opslag: Opslag) -> None:
     sommen = [hashlib.sha256(str(nummer).encode()).digest() for nummer in range(2500)]
     opslag.oordelen.bewaar(dict.fromkeys(sommen, (Waarschuwing.NIET_GETAGD,)))
-    assert await opslag.keuring.oordelen(sommen, LANG_S) == dict.fromkeys(sommen, ("PdfNietGetagd",))
+    assert await opslag.vraag(sommen) == dict.fromkeys(sommen, ("PdfNietGetagd",))
     assert opslag.keurders.gekeurd == []

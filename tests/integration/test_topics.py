@@ -97,11 +97,13 @@ def test_topics_have_the_partitions_and_retention_of_the_architecture(
             "delete",
             str(dagen * dag),
         )
-    for naam in ("leverancier", "berichttype", "dienst", "machtiging", "wacht"):
+    for naam in ("leverancier", "berichttype", "dienst", "machtiging"):
         assert waarden(admin, instellingen, naam)["cleanup.policy"] == "compact"
+    assert waarden(admin, instellingen, "wacht")["cleanup.policy"] == "compact,delete"
+    assert waarden(admin, instellingen, "wacht")["retention.ms"] == str(14 * dag)
     for naam in ("leverancier", "berichttype", "dienst", "machtiging"):  # so that the sink sees every state of a week
         assert waarden(admin, instellingen, naam)["min.compaction.lag.ms"] == str(7 * dag)
-    for naam in ("batch", "bericht", "validatie", "resultaat"):
+    for naam in ("batch", "bericht", "validatie", "resultaat", "wacht"):
         assert int(waarden(admin, instellingen, naam)["max.message.bytes"]) > MAX_RECORD_BYTES
     assert {waarden(admin, instellingen, naam)["message.timestamp.type"] for naam in aantallen} == {"LogAppendTime"}
 

@@ -1,6 +1,7 @@
 """Waiting without blocking, on a real broker: what an outage touches waits in `wacht`, and nobody else waits for it."""
 
 import asyncio
+import random
 import time
 from collections.abc import Collection
 from uuid import UUID
@@ -190,6 +191,30 @@ async def test_a_store_that_stays_away_too_long_is_a_problem_of_ours(op: Opstell
     await herkans(op)
     een = (await op.uitkomsten())[-1]
     assert (een.codes, een.stadia, een.object) == ([C.TECHNISCH_PROBLEEM], [Stadium.STORE_MESSAGE], "")
+
+
+async def test_answers_that_came_are_used_though_others_are_given_up(op: Opstelling) -> None:
+    op.profiel.storing = Storing(fout_bij_bsn=frozenset({BSNS[1]}), weg=False)
+    op.winkel.weg = True
+    await beslis(op.worker(pauze_s=0.1), maak_slice(ids=["a", "b"], bsns=BSNS[:2]))
+    op.winkel.weg, op.nu = False, T0 + GEDULD_MS
+    await herkans(op)
+    een = (await op.uitkomsten())[-1]
+    assert (een.codes, een.stadia) == (
+        [C.VERWERKT, C.TECHNISCH_PROBLEEM],
+        [Stadium.NA, Stadium.VALIDATE_GEBRUIKER],
+    )
+
+
+async def test_a_slice_of_the_largest_kind_can_wait(op: Opstelling) -> None:
+    """A slice is as large as its sender makes it; what `bericht` takes, `wacht` takes."""
+    op.profiel.storing = Storing(fout_bij_oin=frozenset({A}))
+    slice_ = maak_slice(ids=[str(i) for i in range(1000)], van=kader(totaal=1000))
+    slice_.berichten.teksten = [random.Random(i).randbytes(2000).hex() for i in range(1000)]
+    assert await beslis(op.worker(pauze_s=0.1), slice_) == [0]
+    (wachtend,) = (await op.wachtend()).values()
+    assert wachtend is not None
+    assert wachtend.berichten.teksten == slice_.berichten.teksten
 
 
 async def test_what_waits_beyond_the_limit_waits_in_place(op: Opstelling) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from bijlagen.proces import Keurders, Verstoord
+from cli import bijlage as module
 from cli.main import app
 from cli.opties import Mislukt
 from domain.bijlage import UITLEG, Waarschuwing
@@ -87,6 +89,28 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_told(tmp_path: P
     assert [rij["bestand"] for rij in json.loads(klaar.stdout)] == ["goed.pdf"]
     assert "geen.pdf cannot be read: No such file" in klaar.stderr
     assert ". cannot be read: Is a directory" in klaar.stderr
+
+
+def test_a_file_that_is_too_large_to_be_a_bijlage_is_named_and_the_others_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goed = maak_pdf("Goed")
+    monkeypatch.setattr(module, "MAX_BYTES", len(goed))
+    (tmp_path / "goed.pdf").write_bytes(goed)
+    (tmp_path / "groot.pdf").write_bytes(goed + b"\n")
+    klaar = bijlage("groot.pdf", "goed.pdf", "/dev/zero", "--json", code=1)
+    assert [rij["bestand"] for rij in json.loads(klaar.stdout)] == ["goed.pdf"]
+    assert "groot.pdf is larger than" in klaar.stderr
+    assert "/dev/zero is larger than" in klaar.stderr
+
+
+def test_a_check_that_the_machine_ended_is_told_as_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def verstoord(*_: object) -> None:
+        raise Verstoord("killed")
+
+    monkeypatch.setattr(Keurders, "keur", verstoord)
+    (tmp_path / "goed.pdf").write_bytes(maak_pdf("Goed"))
+    assert codes(als_json("goed.pdf")) == [["PdfControleAfgebroken"]]
 
 
 @pytest.mark.parametrize(("soort", "grens", "hoogstens"), [("persoonlijk", 500_000, 2), ("standaard", 2_000_000, 3)])

@@ -17,6 +17,7 @@ from domain.levensloop import (
     activeer_dienst,
     deactiveer_dienst,
     geef_machtiging,
+    is_afgelopen,
     koppel,
     nieuw_berichttype,
     nieuwe_dienst,
@@ -125,9 +126,14 @@ class Wereld:
         nieuwe = nieuwe_machtiging(belanghebbende, gemachtigde, *plaats, van, tot)
         if wie[0] == wie[1]:
             with pytest.raises(NietToegestaan):
-                geef_machtiging([], nieuwe)
+                geef_machtiging([], nieuwe, self.nu)
             return
-        self.referentie.zet([geef_machtiging(self.tussen(wie), nieuwe)])
+        eerder = [een for een in self.tussen(wie) if (een.oin, een.dienst_id, een.van) == (*plaats, van)]
+        if any(is_afgelopen(een, self.nu) for een in eerder):
+            with pytest.raises(NietToegestaan):
+                geef_machtiging(self.tussen(wie), nieuwe, self.nu)
+            return
+        self.referentie.zet([geef_machtiging(self.tussen(wie), nieuwe, self.nu)])
         self.gegeven.append(Gegeven(wie, plaats, van, tot))
 
     def trek_in(self, plaats: Plaats, wie: tuple[str, str]) -> None:
@@ -240,6 +246,7 @@ def test_unlinking_hides_at_once_and_linking_shows_at_once(
         return
     wereld.maak(plaats)
     wereld.zet_status(plaats, actief=True)
+    wereld.nu += 1  # what was withdrawn does not come back with the same beginning
     wereld.geef(plaats, wie, 0, None)
     for los in (False, True, False):
         wereld.koppel(plaats, code, los=los)
@@ -260,6 +267,7 @@ def test_case_and_spaces_of_a_dienst_id_matter(
         wereld.trek_in((oin, naam), wie)
         wereld.zet_status((oin, naam), actief=True)
         wereld.koppel((oin, naam), code)
+    wereld.nu += 1  # what was withdrawn does not come back with the same beginning
     wereld.geef((oin, deze), wie, 0, None)
     assert {een for een in wereld.volgens_code(wie, wereld.nu) if een[:2] == (oin, code)} == {(oin, code, deze)}
     wereld.koppel((oin, deze), code, los=True)

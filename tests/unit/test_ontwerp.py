@@ -1,7 +1,6 @@
 """What a round would decide on the slices of a partition, and what the rest of them waits for."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -29,8 +28,6 @@ from tests.slices import (
 )
 
 C = Verwerkingscode
-GEDULD_MS = 20 * 3_600_000
-OP_TIJD = T0 + GEDULD_MS - 1
 SHA = bytes(32)
 
 
@@ -55,13 +52,20 @@ def maak(
     slices: Sequence[Batch],
     kennis: Kennis,
     *,
-    nu: int = OP_TIJD,
+    op_te_geven: Collection[UUID] = (),
     opslag_weg: Collection[UUID] = (),
     data: Referentie | None = None,
     geheugen: Geheugen | None = None,
 ) -> Ontwerp:
     return ontwerp(
-        slices, data or referentie(), geheugen or Geheugen(), kennis, nu, GEDULD_MS, opslag_weg, lambda _: "pseudoniem"
+        slices,
+        data or referentie(),
+        geheugen or Geheugen(),
+        kennis,
+        T0 + 1000,
+        op_te_geven,
+        opslag_weg,
+        lambda _: "pseudoniem",
     )
 
 
@@ -161,17 +165,13 @@ def test_what_clickhouse_shows_is_kept_by_run_and_by_leverancier() -> None:
     assert gevonden.verwerkt == {A: {guid("a")}, B: {guid("a")}}
 
 
-@regel(
-    "Only when it has waited so long that the norm would be broken",
-    "default 20 hours after this delivery, a setting",
-    "the norm, the 20 hours and the 13 days are measured from this run's `aangeleverd_op`",
-)
-def test_from_the_limit_on_exactly_what_waits_becomes_a_problem_of_ours() -> None:
-    vers = replace(van(ANDERE_RUN, bsns=[BSNS[1]]), kader=kader(run=ANDERE_RUN, aangeleverd_op=T0 + 1))
-    oud = van(RUN, ids="bcd", bsns=[BSNS[0], BSNS[1], BSNS[2]])
+@regel("Only when it has waited so long that the norm would be broken")
+def test_exactly_what_waits_of_a_run_that_is_given_up_becomes_a_problem_of_ours() -> None:
+    vers = van(ANDERE_RUN, bsns=[BSNS[1]])
+    oud = van(RUN, ids="bcd", bsns=BSNS[:3])
     kennis = weet(oud, vers, zonder=[BSNS[1]], nee=[BSNS[2]])
-    assert [nummers for _, nummers, _ in rest(maak([oud, vers], kennis, nu=T0 + GEDULD_MS - 1))] == [[2], [1]]
-    gevonden = maak([oud, vers], kennis, nu=T0 + GEDULD_MS)
+    assert [nummers for _, nummers, _ in rest(maak([oud, vers], kennis))] == [[2], [1]]
+    gevonden = maak([oud, vers], kennis, op_te_geven=[RUN])
     assert codes(gevonden) == [
         (RUN, {1: C.VERWERKT, 2: C.TECHNISCH_PROBLEEM, 3: C.NIET_ACTIEF_OF_GEABONNEERD}),
     ]
@@ -182,7 +182,7 @@ def test_from_the_limit_on_exactly_what_waits_becomes_a_problem_of_ours() -> Non
 def test_nothing_is_given_up_on_that_was_not_asked_yet() -> None:
     """The reference data changed after the questions were put: the next round puts the new ones."""
     slice_ = van(RUN, ids="ab", bsns=BSNS[:2])
-    gevonden = maak([slice_], weet(slice_, ongevraagd=[BSNS[1]]), nu=T0 + 2 * GEDULD_MS)
+    gevonden = maak([slice_], weet(slice_, ongevraagd=[BSNS[1]]), op_te_geven=[RUN])
     assert codes(gevonden) == [(RUN, {1: C.VERWERKT})]
     assert rest(gevonden) == [(RUN, [2], WachtOp.NIETS)]
 
@@ -207,7 +207,7 @@ def test_what_the_store_does_not_take_waits_and_what_is_not_placed_goes_on() -> 
 def test_a_store_that_stays_away_until_the_limit_is_named_in_the_stadium() -> None:
     slice_ = van(RUN, ids="abc", bsns=BSNS[:3])
     kennis = weet(slice_, zonder=[BSNS[1]], nee=[BSNS[2]])
-    ((_, uitkomst),) = maak([slice_], kennis, nu=T0 + GEDULD_MS, opslag_weg=[RUN]).uitkomsten
+    ((_, uitkomst),) = maak([slice_], kennis, op_te_geven=[RUN], opslag_weg=[RUN]).uitkomsten
     assert list(zip(uitkomst.codes, uitkomst.stadia, strict=True)) == [
         (C.TECHNISCH_PROBLEEM, Stadium.STORE_MESSAGE),
         (C.TECHNISCH_PROBLEEM, Stadium.VALIDATE_GEBRUIKER),
@@ -223,7 +223,7 @@ def test_a_bijlage_without_a_verdict_makes_its_message_wait_for_that() -> None:
     assert codes(gevonden) == [(RUN, {2: C.VERWERKT})]
     assert rest(gevonden) == [(RUN, [1], WachtOp.KEURING)]
     kennis.te_keuren = set()
-    assert rest(maak([slice_], kennis, nu=T0 + GEDULD_MS)) == [(RUN, [1], WachtOp.NIETS)]
+    assert rest(maak([slice_], kennis, op_te_geven=[RUN])) == [(RUN, [1], WachtOp.NIETS)]
     kennis.oordelen = {SHA: ("PdfGeenPdfA",)}
     ((_, uitkomst),) = maak([slice_], kennis).uitkomsten
     assert uitkomst.waarschuwingen == [["PdfGeenPdfA"], []]

@@ -179,10 +179,10 @@ def test_the_stored_object_has_them(tmp_path: Path) -> None:
     slice_ = maak_slice(ids=["a", "b"])
     uitkomst = beslis(slice_, staat, Bekend(), dict.fromkeys([(TYPE, bsn) for bsn in BSNS], True), 1)
 
-    async def geplaatst(staat: Referentie | None) -> Berichten:
-        naam = await plaats(slice_, uitkomst, 0, codec, objecten, sleutels, referentie=staat)
+    async def geplaatst(staat: Referentie) -> Berichten:
+        naam = await plaats(slice_, uitkomst, staat, 0, codec, objecten, sleutels)
         return codec.lees_batch(await objecten.lees(naam), "bericht").berichten
 
-    zonder, met = asyncio.run(geplaatst(None)), asyncio.run(geplaatst(staat))
+    zonder, met = asyncio.run(geplaatst(Referentie())), asyncio.run(geplaatst(staat))
     assert met == zonder.met_standaardbijlagen({TYPE: [pdf("brochure.pdf")]})
     assert met.bijlage_omschrijvingen.count("brochure.pdf") == 2

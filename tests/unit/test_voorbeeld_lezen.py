@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from aanlevering.lezer import lees
+from bijlagen.controle import controleer
 from domain.batch import Batch
 from domain.beslissing import Bekend, beslis, te_vragen
 from domain.codes import Stadium, Verwerkingscode
@@ -38,6 +39,14 @@ def gelezen(voorbeeld: Voorbeeld, tmp_path_factory: pytest.TempPathFactory) -> l
     return list(_lees(voorbeeld, tmp_path_factory.mktemp("globe") / "batch.xml"))
 
 
+_OORDELEN: dict[bytes, tuple[str, ...]] = {}
+"""What the PDF check says of each bijlage that was read."""
+
+
+def _keur(sha256: bytes, inhoud: bytes) -> None:
+    _OORDELEN[sha256] = tuple(map(str, controleer(inhoud)))
+
+
 def _lees(voorbeeld: Voorbeeld, bestand: Path) -> Iterator[tuple[Levering, Batch]]:
     for plaats, levering in enumerate(voorbeeld.leveringen):
         schrijf(voorbeeld, levering, bestand)
@@ -49,7 +58,7 @@ def _lees(voorbeeld: Voorbeeld, bestand: Path) -> Iterator[tuple[Levering, Batch
                     proceskenmerk=UUID(int=plaats),
                     aangeleverd_op=int(NU.timestamp() * 1000),
                     aangeleverd_door=levering.aangeleverd_door,
-                    bewaar=lambda _sha256, _inhoud: None,
+                    bewaar=_keur,
                 ),
             )
 
@@ -90,15 +99,20 @@ def test_the_rules_decide_on_every_message_what_was_expected(gelezen: list[tuple
     _laad(referentie, referentiegegevens())
     verwerkt: dict[str, set[bytes]] = {}
     for levering, batch in gelezen:
-        if levering.groep is not Groep.EERST:
+        if levering.groep is Groep.NA_DEACTIVERING:
             _laad(referentie, deactivering())
         bekend = Bekend(verwerkt=verwerkt.setdefault(levering.leverancier, set()))
         vragen = te_vragen(batch, referentie, bekend)
         storing = levering.leverancier == MET_STORING
         antwoorden = {} if storing else {vraag: _mag(vraag[1], levering.leverancier) for vraag in vragen}
         opgegeven = {Stadium.VALIDATE_GEBRUIKER} if storing else set()
-        uitkomst = beslis(batch, referentie, bekend, antwoorden, 0, opgegeven)
-        besloten = [Antwoord(*paar) for paar in zip(uitkomst.codes, uitkomst.stadia, strict=True)]
+        uitkomst = beslis(batch, referentie, bekend, antwoorden, 0, oordelen=_OORDELEN, opgegeven=opgegeven)
+        besloten = [
+            Antwoord(code, stadium, tuple(waarschuwingen))
+            for code, stadium, waarschuwingen in zip(
+                uitkomst.codes, uitkomst.stadia, uitkomst.waarschuwingen, strict=True
+            )
+        ]
         assert besloten == [bericht.antwoord for bericht in levering.berichten]
         verwerkt[levering.leverancier].update(
             uitkomst.bericht_id(rij) for rij, code in enumerate(uitkomst.codes) if code is Verwerkingscode.VERWERKT
@@ -106,7 +120,7 @@ def test_the_rules_decide_on_every_message_what_was_expected(gelezen: list[tuple
 
 
 def _laad(referentie: Referentie, inhoud: object) -> None:
-    wijzigingen = samenvoegen(referentie, lees_laadbestand(inhoud), 0, lambda bsn: f"pseudoniem-{hash(bsn)}")
+    wijzigingen = samenvoegen(referentie, lees_laadbestand(inhoud), 0, lambda bsn: [f"pseudoniem-{hash(bsn)}"])
     referentie.zet(wijzigingen.gegevens)
 
 

@@ -72,7 +72,7 @@ def test_loading_again_changes_only_what_the_demo_deactivated() -> None:
     referentie = Referentie()
     wijzigingen = []
     for inhoud in (gegevens(), gegevens(), deactivering(), gegevens(), gegevens()):
-        nieuw = samenvoegen(referentie, lees_laadbestand(inhoud), 0, lambda tekst: f"pseudoniem-{hash(tekst)}")
+        nieuw = samenvoegen(referentie, lees_laadbestand(inhoud), 0, lambda tekst: [f"pseudoniem-{hash(tekst)}"])
         assert nieuw.opmerkingen == []
         referentie.zet(nieuw.gegevens)
         wijzigingen.append(len(nieuw.lijst))

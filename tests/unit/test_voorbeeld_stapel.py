@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from voorbeeld import stapel
@@ -80,6 +81,47 @@ def test_a_command_that_fails_is_an_error_with_what_it_said(tmp_path: Path, monk
     gebruik(monkeypatch, STUK)
     with pytest.raises(OpdrachtError, match=r"berichtenstroom totalen --json: exit code 1\nno Java here"):
         Stapel(tmp_path).vraag("totalen")
+
+
+def test_a_person_goes_through_standard_input_and_into_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gebruik(monkeypatch, "import sys; n = len(sys.stdin.read()); print(n); sys.exit(n == 9)")
+    assert Stapel(tmp_path).vraag("inzage") == 0
+    assert Stapel(tmp_path).vraag("inzage", invoer="acht" * 2) == 8
+    with pytest.raises(OpdrachtError) as fout:
+        Stapel(tmp_path).vraag("inzage", invoer="persoon-9")
+    assert "persoon" not in str(fout.value)
+
+
+def test_commands_that_run_together_answer_in_the_order_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gebruik(monkeypatch, "import sys, time; time.sleep(float(sys.argv[1])); print(sys.argv[1])")
+    assert Stapel(tmp_path).vraag_alle(("0.3",), ("0",), ("0.1",), ("0.2",)) == [0.3, 0, 0.1, 0.2]
+    assert Stapel(tmp_path).doe_alle(("0.1",), ("0",)) == ["0.1\n", "0\n"]
+
+
+def test_one_that_fails_of_those_that_run_together_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gebruik(monkeypatch, "import sys; print(sys.argv[1]); sys.exit(int(sys.argv[1]))")
+    with pytest.raises(OpdrachtError, match="exit code 3"):
+        Stapel(tmp_path).vraag_alle(("0",), ("3",), ("0",))
+
+
+METINGEN = """# TYPE berichtenstroom_bijlagen_gekeurd_total counter
+berichtenstroom_bijlagen_gekeurd_total{uitkomst="akkoord"} 5.0
+berichtenstroom_bijlagen_gekeurd_total{uitkomst="uitgesteld"} 7.0
+berichtenstroom_bijlagen_gekeurd_total{uitkomst="waarschuwing"} 2.0
+# TYPE berichtenstroom_bijlagen_gekeurd_created gauge
+berichtenstroom_bijlagen_gekeurd_created{uitkomst="akkoord"} 1.7e9
+"""
+
+
+def test_pdf_checks_are_summed_over_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adressen = {"metrics": ["http://a", "http://b", "http://deur"], "pids": {"workers": [1, 2]}}
+    (tmp_path / "endpoints.json").write_text(json.dumps(adressen))
+    monkeypatch.setattr(
+        httpx, "get", lambda url, **_: httpx.Response(200, text="" if url.endswith("deur") else METINGEN)
+    )
+    assert (Stapel(tmp_path).gekeurd(), Stapel(tmp_path).workers()) == (14, 2)
 
 
 def test_an_answer_is_read_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def resultaat() -> dict[str, Any]:
         "leverancier": "oin",
         "totaal": 3,
         "per_code": {"BerichtBestaatAl": 1, "Verwerkt": 1, "NietActiefOfGeabonneerd": 1},
-        "berichten": [{"code": code, "stadium": stadium} for code, stadium in BATCH.runs[1]],
+        "berichten": [{"code": antwoord.code, "stadium": antwoord.stadium} for antwoord in BATCH.runs[1]],
     }
 
 
@@ -124,7 +124,7 @@ def resultaat_xml(succesvol: int) -> bytes:
     for naam, waarde in tellers.items():
         etree.SubElement(informatie, naam).text = str(waarde)
     berichten = etree.SubElement(wortel, "Berichten")
-    for code, stadium in BATCH.runs[1]:
+    for code, stadium, _ in BATCH.runs[1]:
         bericht = etree.SubElement(berichten, f"{{{controle.RESULTAAT_BERICHT_NS}}}Bericht")
         etree.SubElement(bericht, "VerwerkingsCode").text = code
         etree.SubElement(bericht, "Stadium").text = stadium
@@ -139,9 +139,35 @@ def test_the_counters_of_a_response_are_checked() -> None:
 
 def test_a_resend_that_moves_the_ontvangstdatum_or_is_lost_is_noticed() -> None:
     verwachting = Verwachting({"b1": BATCH})
-    eerste = {"batch_id": "b1", "aangeleverd_op": "t1", "ontvangen_op": "t1", "verwerkt": 1, "totaal": 3}
+    tellingen = {"totaal": 3, "verwerkt": 1, "waarschuwing": 0}
+    eerste = {"batch_id": "b1", "aangeleverd_op": "t1", "ontvangen_op": "t1"} | tellingen
     tweede = eerste | {"aangeleverd_op": "t2"}
     assert controle.controleer_runs(verwachting, [tweede, eerste]) == []
     assert len(controle.controleer_runs(verwachting, [eerste, tweede | {"ontvangen_op": "t2"}])) == 1
     assert len(controle.controleer_runs(verwachting, [eerste])) == 1
     assert len(controle.controleer_runs(verwachting, [eerste, tweede | {"verwerkt": 2}])) == 1
+    assert len(controle.controleer_runs(verwachting, [eerste, tweede | {"waarschuwing": 1}])) == 1
+
+
+def test_a_warning_is_counted_once_for_each_message_and_shown_after_a_resend() -> None:
+    twee, een = (VERWERKT._replace(waarschuwingen=codes) for codes in (("a", "b"), ("b",)))
+    batch = Batchverwachting("b1", "oin", "oin", [[twee, een, VERWERKT], [BESTAAT_AL, BESTAAT_AL, VERWERKT]])
+    verwachting = Verwachting({"b1": batch})
+    assert batch.getoond == [twee, een, VERWERKT]
+    assert (batch.rij()["verwerkt"], batch.rij()["waarschuwing"]) == (3, 2)
+    assert verwachting.waarschuwingen() == {"a": 1, "b": 2}
+    assert verwachting.berichten_met("b") == {("b1", 1), ("b1", 2)}
+    assert verwachting.fouten() == {}
+
+
+def test_another_warning_or_another_order_is_noticed() -> None:
+    antwoord = VERWERKT._replace(waarschuwingen=("a", "b"))
+    batch = Batchverwachting("b1", "oin", "oin", [[antwoord]])
+    for waarschuwingen, aantal in ((["a", "b"], 0), (["b", "a"], 1), (["a"], 1), ([], 1)):
+        rij = batch.rij() | {"berichten": [antwoord._asdict() | {"waarschuwingen": waarschuwingen}]}
+        assert len(controle.controleer_batches(Verwachting({"b1": batch}), [rij])) == aantal
+
+
+@pytest.mark.parametrize(("gekeurd", "workers", "goed"), [(5, 1, True), (6, 1, False), (4, 1, False), (9, 2, True)])
+def test_each_bijlage_is_checked_once_by_each_worker_at_most(gekeurd: int, workers: int, goed: bool) -> None:
+    assert (controle.controleer_gekeurd(5, gekeurd, workers) == []) is goed

@@ -1,7 +1,7 @@
 """What waits in one partition: who may be tried, in which order, and when its messages can be deleted."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -12,39 +12,42 @@ from agents.herkansing import Herkansing
 from agents.wachtkamer import Wachtkamer, sleutel_van
 from avro.codec import Codec
 from domain.batch import Batch
+from domain.tijd import UUR_MS
 from sinks.vragen import Vragen
 from streams.fence import EigenPartitie
 from streams.settings import Instellingen
 from tests.regels import regel
 from tests.slices import ANDERE_RUN, RUN, T0, A, B, kader, maak_slice
 
-NOOIT_TE_LAAT = 0
+GEDULD_MS = 20 * UUR_MS
 
 
 def slice_van(run: UUID, leverancier: str = A, aangeleverd_op: int = T0) -> Batch:
     return maak_slice(van=kader(run=run, leverancier=leverancier, aangeleverd_op=aangeleverd_op))
 
 
-def zet(kamer: Wachtkamer, run: UUID, offset: int = 0, leverancier: str = A, aangeleverd_op: int = T0) -> bytes:
+def zet(
+    kamer: Wachtkamer, run: UUID, offset: int = 0, leverancier: str = A, aangeleverd_op: int = T0, sinds: int = T0
+) -> bytes:
     slice_ = slice_van(run, leverancier, aangeleverd_op)
-    kamer.zet(slice_, offset, sleutel_van(slice_))
+    kamer.zet(slice_, offset, sleutel_van(slice_), sinds)
     return sleutel_van(slice_)
 
 
 def runs(
     kamer: Wachtkamer,
     nu: float = 0.0,
-    te_laat_voor: int = NOOIT_TE_LAAT,
+    op_te_geven: Collection[UUID] = (),
     mag: Callable[[str], bool] = lambda _: True,
 ) -> list[UUID]:
-    return [run for _, _, run in sorted(kamer.aan_de_beurt(nu, te_laat_voor, mag))]
+    return [run for _, _, run in sorted(kamer.aan_de_beurt(nu, op_te_geven, mag))]
 
 
 def test_of_two_records_of_one_run_the_later_one_counts() -> None:
     kamer = Wachtkamer()
     zet(kamer, RUN, 3)
     zet(kamer, RUN, 7)
-    assert [offset for _, offset, _ in kamer.aan_de_beurt(0.0, 0, lambda _: True)] == [7]
+    assert [offset for _, offset, _ in kamer.aan_de_beurt(0.0, (), lambda _: True)] == [7]
     assert len(kamer) == 1
     assert RUN in kamer
     assert ANDERE_RUN not in kamer
@@ -104,15 +107,30 @@ def test_what_failed_is_tried_later_and_later_a_minute_at_most() -> None:
     assert runs(kamer, nu + 1) == [RUN]
 
 
-@regel("without holding up other senders' messages", "Only when it has waited so long that the norm would be broken")
-def test_who_may_not_be_asked_about_lets_others_pass_until_it_is_too_late() -> None:
+@regel("without holding up other senders' messages")
+def test_who_may_not_be_asked_about_lets_others_pass_until_it_is_given_up() -> None:
     kamer = Wachtkamer()
-    zet(kamer, RUN, 0, B, aangeleverd_op=T0)
-    zet(kamer, ANDERE_RUN, 1, A, aangeleverd_op=T0 + 1)
+    zet(kamer, RUN, 0, B)
+    zet(kamer, ANDERE_RUN, 1, A)
     mag = {A: True, B: False}.__getitem__
     assert runs(kamer, mag=mag) == [ANDERE_RUN]
-    assert runs(kamer, mag=mag, te_laat_voor=T0 - 1) == [ANDERE_RUN]
-    assert runs(kamer, mag=mag, te_laat_voor=T0) == [RUN, ANDERE_RUN]
+    assert runs(kamer, mag=mag, op_te_geven=[RUN]) == [RUN, ANDERE_RUN]
+
+
+@regel(
+    "Only when it has waited so long that the norm would be broken",
+    "default 20 hours after this delivery, a setting",
+    "the norm, the 20 hours and the 13 days are measured from this run's `aangeleverd_op`",
+)
+def test_it_is_given_up_so_long_after_delivery_and_not_before_it_was_tried_for_a_while() -> None:
+    assert Instellingen().geduld_s * 1000 == GEDULD_MS
+    kamer = Wachtkamer()
+    zet(kamer, RUN, aangeleverd_op=T0, sinds=T0)
+    zet(kamer, ANDERE_RUN, aangeleverd_op=T0, sinds=T0 + 30 * UUR_MS)  # all was down, so it came late
+    assert set(kamer.op_te_geven(T0 + GEDULD_MS - 1, GEDULD_MS)) == set()
+    assert set(kamer.op_te_geven(T0 + GEDULD_MS, GEDULD_MS)) == {RUN}
+    assert set(kamer.op_te_geven(T0 + 31 * UUR_MS - 1, GEDULD_MS)) == {RUN}
+    assert set(kamer.op_te_geven(T0 + 31 * UUR_MS, GEDULD_MS)) == {RUN, ANDERE_RUN}
 
 
 def test_its_messages_can_go_when_clickhouse_shows_all_decisions_and_it_is_not_tried_meanwhile() -> None:
@@ -168,7 +186,7 @@ def test_no_partition_starves_behind_one_where_more_waits_than_can_be_tried() ->
             zet(wereld.eigendom[partitie].wachtkamer, UUID(int=partitie * 100 + i + 1), i)
     geprobeerd: set[tuple[int, UUID]] = set()
     for _ in range(3 * 60 // 4):
-        gekozen = wereld.eigendom.aan_de_beurt(nu, NOOIT_TE_LAAT, lambda _: True)
+        gekozen = wereld.eigendom.aan_de_beurt(nu, (), lambda _: True)
         assert sum(map(len, gekozen.values())) == 4
         for partitie, offsets in gekozen.items():
             for run in offsets:
@@ -192,7 +210,7 @@ async def test_a_partition_that_was_opened_during_a_look_waits_for_the_next_one(
     wereld.eigendom.neem = neem  # type: ignore[method-assign]
     beslisser = SimpleNamespace(
         eigendom=wereld.eigendom,
-        herkansbaar=lambda: wereld.eigendom.aan_de_beurt(time.monotonic(), NOOIT_TE_LAAT, lambda _: True),
+        herkansbaar=lambda: wereld.eigendom.aan_de_beurt(time.monotonic(), (), lambda _: True),
     )
     herkansing = Herkansing(Instellingen(), Codec(), cast(Beslisser, beslisser), lambda: {0: 1})
     geprobeerd: list[int] = []

@@ -1,5 +1,6 @@
 """Whether everything that was accepted is there once, with the right answer, in the log, the tables and the views."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from tests.integration.lijn.stapel import Stapel
 from tests.integration.lijn.zending import BESTAAT_AL, VERWERKT, Zending, totalen
 
 _PER_VRAAG = 200
+_NOTIFICATIE_S = 60.0
 
 
 def verschillen(naam: str, verwacht: dict[Any, Any], gevonden: dict[Any, Any], hoogstens: int = 10) -> None:
@@ -31,6 +33,7 @@ def controleer(stapel: Stapel, zendingen: Sequence[Zending]) -> None:
     _controleer_views(stapel, zendingen)
     gevonden = {r["leverancier"]: r for r in stapel.vraag("totalen") if r["leverancier"] in leveranciers}
     verschillen("totalen", totalen(zendingen), gevonden)
+    _controleer_notificaties(stapel, zendingen)
 
 
 def controleer_log(stapel: Stapel, zendingen: Sequence[Zending]) -> None:
@@ -56,6 +59,37 @@ def controleer_log(stapel: Stapel, zendingen: Sequence[Zending]) -> None:
         antwoord = resultaten[run][0]
         assert antwoord["nummers"] == list(range(1, len(zending.verwacht) + 1))
         _gelijk(zending, "resultaat", list(zip(antwoord["codes"], antwoord["stadia"], strict=True)))
+
+
+def _controleer_notificaties(stapel: Stapel, zendingen: Sequence[Zending]) -> None:
+    """Of every placed message that can be seen by now the citizen is told once; of no other message he is told."""
+    kafka, batches, nu = stapel.adressen["kafka"], {str(zending.batch_id) for zending in zendingen}, time.time() * 1000
+    te_zien: dict[tuple[str, int], int] = {}
+    later: set[tuple[str, int]] = set()
+    for record in lees(kafka, "validatie"):
+        uitkomst = record.inhoud
+        if uitkomst["batch_id"] not in batches:
+            continue
+        for nummer, code, zichtbaar_op in zip(
+            uitkomst["nummers"], uitkomst["codes"], uitkomst["publicatiedatums"], strict=True
+        ):
+            if code == VERWERKT[0] and zichtbaar_op > nu:
+                later.add((uitkomst["proceskenmerk"], nummer))
+            elif code == VERWERKT[0]:
+                te_zien[uitkomst["proceskenmerk"], nummer] = 1
+    grens = time.monotonic() + _NOTIFICATIE_S
+    while True:
+        gevonden = Counter(
+            (bericht["proceskenmerk"], bericht["nummer"])
+            for bericht in (record.inhoud for record in lees(kafka, "notificatie"))
+            if bericht["batch_id"] in batches
+        )
+        if gevonden.keys() >= te_zien.keys() or time.monotonic() > grens:
+            break
+        time.sleep(0.3)
+    # What could not be seen when this check began may be by now.
+    verschillen("notificatie", te_zien, {sleutel: keer for sleutel, keer in gevonden.items() if sleutel not in later})
+    assert {gevonden[sleutel] for sleutel in later} <= {0, 1}
 
 
 def _controleer_tabel(stapel: Stapel, zendingen: Sequence[Zending]) -> None:

@@ -132,12 +132,14 @@ class Soort:
     naam: str
     antwoord: Antwoord
     velden: Callable[[Random], dict[str, Any]]
+    waarschuwing: bool = False
+    """Whether it is Verwerkt with a warning, if it is."""
 
 
 GOED = Soort("goed", VERWERKT, _vast())
 SOORTEN = (
-    Soort("bijlage", VERWERKT, lambda w: {"bijlagen": [maak_bijlage(b"%PDF-1.4\n" + w.randbytes(40))]}),
-    Soort("twee bijlagen", VERWERKT, _vast(bijlagen=[maak_bijlage(b"%PDF-1.4 a"), maak_bijlage(b"%PDF-1.4 b")])),
+    Soort("bijlage", VERWERKT, lambda w: {"bijlagen": [maak_bijlage(b"%PDF-1.4\n" + w.randbytes(40))]}, True),
+    Soort("twee bijlagen", VERWERKT, _vast(bijlagen=[maak_bijlage(b"%PDF-1.4 a"), maak_bijlage(b"%PDF-1.4 b")]), True),
     Soort("acht cijfers", VERWERKT, _kies(ACHT)),
     Soort("ander berichttype", VERWERKT, _vast(BerichtType="ANDER2")),
     Soort("leeg PublicatieDatum", VERWERKT, _vast(PublicatieDatum="")),
@@ -179,6 +181,8 @@ class Zending:
     proceskenmerk: UUID | None = None
     """Of the delivery that was answered with 202."""
     bericht_ids: list[str] = field(default_factory=list)
+    waarschuwingen: int = 0
+    """How many messages are Verwerkt with a warning."""
 
 
 def maak_zending(
@@ -212,7 +216,8 @@ def maak_zending(
         verwacht.append(BESTAAT_AL)
         ids.append(ids[0])
     xml = maak_xml(batch_id=str(batch), aanmaakdatum=aanmaak or tijd(hours=-1), leverancier=oin, berichten=berichten)
-    return Zending(oin, door, batch, xml, verwacht, bericht_ids=ids)
+    oranje = [s for s, antwoord in zip(inhoud, verwacht, strict=False) if s.waarschuwing and antwoord == VERWERKT]
+    return Zending(oin, door, batch, xml, verwacht, bericht_ids=ids, waarschuwingen=len(oranje))
 
 
 def maak_gewone(oin: str, willekeur: Random, hoogstens: int = 50, **velden: Any) -> Zending:
@@ -223,19 +228,22 @@ def maak_gewone(oin: str, willekeur: Random, hoogstens: int = 50, **velden: Any)
     return maak_zending(oin, inhoud, willekeur, **velden)
 
 
+_GETELD = ("batches", "berichten", "verwerkt", "waarschuwing")
+
+
 def totalen(zendingen: Iterable[Zending]) -> dict[str, dict[str, Any]]:
     """What `totalen` must show of deliveries that are each a batch of its own."""
     rijen: dict[str, dict[str, Any]] = {}
     for zending in zendingen:
-        rij = rijen.setdefault(zending.leverancier, Counter(dict.fromkeys(("batches", "berichten", "verwerkt"), 0)))
+        rij = rijen.setdefault(zending.leverancier, Counter(dict.fromkeys(_GETELD, 0)))
         rij["batches"] += 1
         rij["berichten"] += len(zending.verwacht)
         rij["verwerkt"] += zending.verwacht.count(VERWERKT)
+        rij["waarschuwing"] += zending.waarschuwingen
     return {
         oin: {
             "leverancier": oin,
             **rij,
-            "waarschuwing": 0,
             "niet_verwerkt": rij["berichten"] - rij["verwerkt"],
             "in_behandeling": 0,
         }
