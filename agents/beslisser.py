@@ -339,6 +339,8 @@ class Beslisser:
         for slice_, wacht_op in concept.ontwerp.rest:
             parkeer = not uit_wacht and self._wacht_alleen(slice_, wacht_op, geduldig_tot)
             (naar_wacht if parkeer else rest).append(slice_)
+            if uit_wacht and wacht_op is WachtOp.KEURING:
+                eigen.wachtkamer.vordert(slice_.kader.proceskenmerk)
         try:
             await self._schrijf(eigen, uitkomsten, naar_wacht)
         except (Onteigend, Ingetrokken, *KAFKA_WEG) as fout:

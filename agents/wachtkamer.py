@@ -107,6 +107,11 @@ class Wachtkamer:
         een.poging_op = nu + _PAUZES_S[min(een.pogingen, len(_PAUZES_S) - 1)]
         een.pogingen += 1
 
+    def vordert(self, run: UUID) -> None:
+        """Nothing is away for it: what it waits for is on its way, so its pauses do not grow."""
+        if run in self._wachtenden:
+            self._wachtenden[run].pogingen = 0
+
     def wek(self, leverancier: str) -> None:
         """What waits for this leverancier can be tried at once."""
         for een in self._wachtenden.values():

@@ -121,6 +121,8 @@ def resultaat(
     json: Json = False,
 ) -> None:
     """The result of a batch; exit code 1 as long as there is none."""
+    if xml and json:
+        raise typer.BadParameter("choose one of --xml and --json", param_hint="--json")
     batch = guid(batch_id, "BATCHID")
     run = None if proceskenmerk is None else guid(proceskenmerk, "--proceskenmerk")
     with vragen(data) as naslag:

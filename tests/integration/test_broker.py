@@ -12,7 +12,16 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_LOG_APPEND_TIME, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -98,6 +107,21 @@ async def test_only_a_committed_transaction_is_read(broker: Broker, topic: str) 
         assert (await consumer.getone()).value == b"committed"
 
 
+def commit(consumer: Consumer, place: TopicPartition) -> None:
+    """Commits once the coordinator of the group is there: a broker that has just started may still load it."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            consumer.commit(offsets=[place], asynchronous=False)
+        except KafkaException as error:
+            if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_COORDINATOR:
+                raise
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        else:
+            return
+
+
 @pytest.mark.parametrize("ending", [Broker.stop, Broker.kill])
 def test_records_and_committed_offsets_outlive(ending: Callable[[Broker], None], tmp_path: Path) -> None:
     values = [b"%d" % number for number in range(50)]
@@ -105,7 +129,7 @@ def test_records_and_committed_offsets_outlive(ending: Callable[[Broker], None],
         topic = make_topic(first)
         send(first, topic, values)
         committer = Consumer({"bootstrap.servers": first.adres, "group.id": "group"})
-        committer.commit(offsets=[TopicPartition(topic, 0, 20)], asynchronous=False)
+        commit(committer, TopicPartition(topic, 0, 20))
         committer.close()
         ending(first)
     with Broker(tmp_path / "data") as second:

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.lijn.stapel import Stapel
 from tests.integration.lijn.zending import GEBRUIKERS
 
-GEDULD_S = 12
+GEDULD_S = 45
 """Patience with a faulting profile service: only where a test lets it fault."""
 
 

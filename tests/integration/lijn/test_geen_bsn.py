@@ -140,7 +140,7 @@ def _ga_fout(lijn: Stapel, map_: Path) -> None:
     zending.lever_alle(lijn.adressen["aanlevering"], [bericht])
     lijn.wacht(120)
     lijn.storing()
-    lijn.wacht(60)
+    lijn.wacht(120)
     [[batch_id]] = lijn.sql("SELECT toString(batch_id) FROM berichtverwerking ORDER BY niet_verwerkt DESC LIMIT 1")
     for woorden in (
         "totalen",

@@ -283,7 +283,7 @@ def test_unknown_senders_and_those_who_may_not_deliver_are_accepted_and_answered
     ]
     mag = maak_zending(oin, [GOED] * 2, willekeur, door=intermediair)
     lever_alle(lijn.adressen["aanlevering"], [*zendingen, mag])
-    lijn.wacht(60)
+    lijn.wacht(120)
     controleer(lijn, zendingen)
     assert lijn.sql(f"SELECT code, stadium, count() FROM berichten WHERE batch_id = '{mag.batch_id}' GROUP BY ALL") == [
         ["Verwerkt", "NA", 2]

@@ -92,7 +92,7 @@ def test_diensten_are_those_linked_when_the_message_was_decided(lijn: Stapel, oi
     willekeur = Random(f"{ZAAD}/{oin}")
     eerst, later = (maak_zending(oin, [GOED, SOORTEN[3], ONGELDIG], willekeur) for _ in range(2))
     _lever(lijn, eerst)
-    lijn.wacht(60)
+    lijn.wacht(120)
     lijn.laad(
         {
             "diensten": [
@@ -109,7 +109,7 @@ def test_diensten_are_those_linked_when_the_message_was_decided(lijn: Stapel, oi
         }
     )
     _lever(lijn, later)
-    lijn.wacht(60)
+    lijn.wacht(120)
     assert [sorted(bericht["diensten"]) for bericht in _berichten(lijn, eerst)] == [
         ["Dienst A", "Dienst B"],
         ["Dienst B"],
@@ -136,7 +136,7 @@ def test_a_resend_after_a_fix_turns_red_into_green_and_counts_once(lijn: Stapel,
         oin, [GOED, ONGELDIG, Soort("vast", BERICHTTYPE, lambda _: {"BerichtType": "NIETS"})], willekeur
     )
     _lever(lijn, eerst)
-    lijn.wacht(60)
+    lijn.wacht(120)
     [voor] = lijn.vraag("berichtverwerking", "--batch", eerst.batch_id)
     assert (voor["totaal"], voor["verwerkt"], voor["niet_verwerkt"], voor["afgerond"]) == (3, 1, 2, True)
 
@@ -146,7 +146,7 @@ def test_a_resend_after_a_fix_turns_red_into_green_and_counts_once(lijn: Stapel,
     assert opnieuw.xml != eerst.xml
     eerste_run = eerst.proceskenmerk
     _lever(lijn, opnieuw)
-    lijn.wacht(60)
+    lijn.wacht(120)
     assert opnieuw.proceskenmerk != eerste_run
     controleer_log(lijn, [eerst, replace(opnieuw, pogingen=1)])
 
@@ -187,7 +187,7 @@ def test_a_second_post_of_a_batch_that_was_placed_never_turns_it_red(lijn: Stape
     zending = maak_zending(oin, [GOED] * 5, Random(f"{ZAAD}/{oin}"))
     tweede = replace(zending, verwacht=[BESTAAT_AL] * 5)
     _lever(lijn, zending, tweede)  # at once: the first need not be processed when the second comes
-    lijn.wacht(60)
+    lijn.wacht(120)
     controleer_log(lijn, [zending, replace(tweede, pogingen=1)])
     [rij] = lijn.vraag("berichtverwerking", "--batch", zending.batch_id)
     assert (rij["totaal"], rij["verwerkt"], rij["niet_verwerkt"], rij["in_behandeling"]) == (5, 5, 0, 0)
