@@ -211,7 +211,7 @@ class Beslisser:
             for partitie, eigen in self.eigendom.alle().items()
             if partitie in taken
         }
-        op_te_geven = self._op_te_geven() if uit_wacht or self._wacht_vol else set[UUID]()
+        op_te_geven = self._op_te_geven() if uit_wacht else set[UUID]()
         for concept in concepten.values():
             concept.op_te_geven = op_te_geven
         slices = [slice_ for concept in concepten.values() for slice_ in concept.slices]

@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 from avro.codec import Codec, soort_van
 from domain.referentie import Gegeven, Herkomst, Referentie
 from domain.wijzigingen import Wijzigingen
+from streams.fence import eerste_vanaf
 from streams.referentie import ReferentieFout, admin_client, lees, lezer, verwijder_groepen
 from streams.settings import Instellingen
 
@@ -29,14 +30,13 @@ log = logging.getLogger(__name__)
 TRANSACTIE_MS = 60_000
 """After this the broker ends a transaction whose writer is gone; the next writer ends it at once."""
 
+ANDERE_ONDERWEG = "another change of the reference data is under way: try again"
+
 _ZONDER_LID = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
 
 
 class Verdrongen(ReferentieFout):
-    """Another change was begun while this one was being made: do this one again.
-
-    Nothing of it is written; only when Kafka's answer to the commit was lost as well, all of it is.
-    """
+    """Another change was begun while this one was being made: nothing of this one is written, do it again."""
 
 
 class NietOveral(ReferentieFout):
@@ -85,12 +85,7 @@ class ReferentieSchrijver:
         vooraf: Callable[[Wijzigingen], Awaitable[None]] | None,
         door: str,
     ) -> Wijzigingen:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._instellingen.kafka,
-            transactional_id=self._instellingen.groep("referentie"),
-            transaction_timeout_ms=TRANSACTIE_MS,
-            acks="all",
-        )
+        producer = self._producer()
         try:
             async with lezer(self._instellingen) as consumer:
                 async with self._op_tijd("Kafka does not let the reference data be read"):
@@ -102,6 +97,7 @@ class ReferentieSchrijver:
                 if wijzigingen.lijst:
                     async with self._op_tijd("Kafka does not answer; do it again to see whether the change was made"):
                         geschreven = await self._schrijf(producer, wijzigingen.gegevens)
+                        await self._leg_vast(producer, geschreven)
                         while any(eind[tp] < offset for tp, offset in geschreven.items()):
                             eind = await consumer.end_offsets(list(eind))  # a commit can be read a little later
         finally:
@@ -110,7 +106,7 @@ class ReferentieSchrijver:
         return wijzigingen
 
     async def _schrijf(self, producer: AIOKafkaProducer, gegevens: Iterable[Gegeven]) -> dict[TopicPartition, int]:
-        """Writes them in one transaction; returns how far it goes."""
+        """Sends them in a transaction that is left open; returns how far it goes."""
         beloften: list[asyncio.Future[Any]] = []
         try:
             await producer.begin_transaction()
@@ -124,14 +120,36 @@ class ReferentieSchrijver:
                 raise
             # Before the commit: that would go through with what is there, also when one record was refused.
             verstuurd = await asyncio.gather(*beloften)
-            await producer.commit_transaction()
         except ProducerFenced as fout:
-            raise Verdrongen("another change of the reference data is under way: try again") from fout
+            raise Verdrongen(ANDERE_ONDERWEG) from fout
         geschreven: dict[TopicPartition, int] = {}
         for record in verstuurd:
             tp = record.topic_partition
             geschreven[tp] = max(geschreven.get(tp, 0), record.offset + 1)
         return geschreven
+
+    async def _leg_vast(self, producer: AIOKafkaProducer, geschreven: Mapping[TopicPartition, int]) -> None:
+        """Commits. An error does not tell whether that was done: opening a producer anew ends it, and reading tells."""
+        try:
+            await producer.commit_transaction()
+        except KafkaError as fout:
+            log.info("the commit of a change is looked up: %s", type(fout).__name__)
+            opnieuw = self._producer()
+            try:
+                await opnieuw.start()
+            finally:
+                await _sluit(opnieuw)
+            (topic, partitie), eind = next(iter(geschreven.items()))
+            if await eerste_vanaf(self._instellingen, topic, partitie, eind - 1) != eind - 1:
+                raise Verdrongen(ANDERE_ONDERWEG) from fout
+
+    def _producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            bootstrap_servers=self._instellingen.kafka,
+            transactional_id=self._instellingen.groep("referentie"),
+            transaction_timeout_ms=TRANSACTIE_MS,
+            acks="all",
+        )
 
     async def _wacht_op_volgers(self, eind: Mapping[str, int]) -> None:
         admin = admin_client(self._instellingen)

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownError
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
@@ -299,6 +300,29 @@ async def test_two_writers_at_once_never_lose_an_update(instellingen: Instelling
     async with volgend(instellingen) as volger:
         await asyncio.gather(*(schrijf() for _ in range(4)))
         assert volger.referentie.leveranciers[OIN].naam == str(gelukt) == "4"
+
+
+async def test_a_commit_whose_answer_went_wrong_is_looked_up_and_counts_once(
+    instellingen: Instellingen, schrijver: ReferentieSchrijver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = AIOKafkaProducer.commit_transaction
+
+    async def antwoord_kwijt(producer: AIOKafkaProducer) -> None:
+        await commit(producer)
+        raise UnknownError
+
+    async def niet_gedaan(_: AIOKafkaProducer) -> None:
+        raise UnknownError
+
+    await schrijver.wijzig(zet(nieuwe_leverancier(OIN, "0")), door="tester")
+    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", antwoord_kwijt)
+    await schrijver.wijzig(tel_op, door="tester")
+    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", niet_gedaan)
+    with pytest.raises(Verdrongen, match="try again"):
+        await schrijver.wijzig(tel_op, door="tester")
+    monkeypatch.undo()
+    await schrijver.wijzig(tel_op, door="tester")
+    assert (await lees_referentie(instellingen, CODEC)).leveranciers[OIN].naam == "2"
 
 
 async def test_a_writer_that_was_overtaken_writes_nothing_and_says_so(
