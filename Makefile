@@ -6,6 +6,9 @@ DATA ?= .data
 TESTS ?=
 JOBS ?= 3
 UPGRADE ?=
+SEED ?=
+MINUTES ?= 5
+RATE ?= 300
 
 VENV := .venv/bin/python
 KLAAR := .venv/klaar
@@ -14,7 +17,7 @@ PIN := --universal --python-version 3.11 --generate-hashes --no-emit-index-url -
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-unit test-long lint bench docs lock clean java
+.PHONY: help demo up test test-unit test-long chaos lint bench docs lock clean java
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +35,9 @@ test: java $(KLAAR) ## the whole suite, real Kafka and real ClickHouse engine in
 
 test-long: java $(KLAAR) ## the line against the model of the rules: 3000 random cases, which takes most of an hour
 	@BERICHTENSTROOM_GEVALLEN=$${BERICHTENSTROOM_GEVALLEN:-3000} $(VENV) -m pytest $(or $(TESTS),tests/model/test_lijn_en_model.py)
+
+chaos: java $(KLAAR) ## kill, stop and cut everything while batches stream, then count: SEED=n MINUTES=n RATE=messages a second
+	@$(VENV) -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) --rate $(RATE)
 
 test-unit: $(KLAAR) ## the tests that need no Kafka and no ClickHouse
 	@$(VENV) -m pytest $(or $(TESTS),tests/unit)

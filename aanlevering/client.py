@@ -1,6 +1,7 @@
 """The sender's side, for the command line: which files, checking them, and delivering them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import IO
 from uuid import UUID, uuid4
 
 import httpx
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from aanlevering.lezer import lees
 from aanlevering.server import OIN_HEADER
@@ -17,8 +18,24 @@ from aanlevering.weigering import Geweigerd
 from domain.codes import NUL_GUID
 
 _STUK_BYTES = 256 * 1024
+_VERBINDING = (httpx.TransportError, ssl.SSLError)
+"""What a connection can fail with; httpx lets errors of TLS pass as they are."""
 _TIMEOUT = httpx.Timeout(120, connect=10)
 """Seconds; the door may take a minute to make a batch durable."""
+
+
+def maak_kring(certificaat: Path | None, sleutel: Path | None, ca: Path | None) -> ssl.SSLContext:
+    """TLS towards the door: a client certificate and its key (None: without), and whom to trust (None: as the system).
+
+    Raises NietAangeleverd when the files cannot be used.
+    """
+    try:
+        kring = ssl.create_default_context(cafile=None if ca is None else str(ca))
+        if certificaat is not None:
+            kring.load_cert_chain(certificaat, sleutel)
+    except OSError as fout:
+        raise NietAangeleverd(f"the client certificate, its key or the CA cannot be used: {fout}") from None
+    return kring
 
 
 class NietAangeleverd(Exception):
@@ -102,11 +119,12 @@ async def lever_aan(
 ) -> Aangeleverd | Weigering:
     """Delivers one file, streaming it; tries again on 503 and on lost connections.
 
-    `url` is the door's, `oin` who delivers (None: as in the file). Raises NietAangeleverd after `deadline_s` seconds,
-    and OSError when the file cannot be read.
+    `url` is the door's, `oin` who delivers (None: as in the file, or the certificate). Raises NietAangeleverd after
+    `deadline_s` seconds, at once when TLS says that one side does not trust the other, and OSError when the file cannot
+    be read.
     """
     pogingen = AsyncRetrying(
-        retry=retry_if_exception_type((_Later, httpx.TransportError)),
+        retry=retry_if_exception(_is_voorbijgaand),
         wait=_wacht,
         stop=stop_after_delay(deadline_s),
         reraise=True,
@@ -115,8 +133,10 @@ async def lever_aan(
         return await pogingen(_lever_een_keer, url, bestand, oin, client)
     except _Later as later:
         raise NietAangeleverd(f"{bestand}: the door says 'later' (HTTP {later.status})") from None
-    except httpx.TransportError as fout:
-        raise NietAangeleverd(f"{bestand}: {url} cannot be reached ({type(fout).__name__})") from None
+    except _VERBINDING as fout:
+        raise NietAangeleverd(
+            f"{bestand}: {url} cannot be reached ({_tls_fout(fout) or type(fout).__name__})"
+        ) from None
 
 
 class _Later(Exception):
@@ -124,6 +144,22 @@ class _Later(Exception):
         super().__init__(status)
         self.status = status
         self.na_s = na_s
+
+
+def _is_voorbijgaand(fout: BaseException) -> bool:
+    return isinstance(fout, _Later) or (isinstance(fout, _VERBINDING) and not _tls_fout(fout))
+
+
+def _tls_fout(fout: BaseException) -> str:
+    """Why TLS says no, in OpenSSL's words; empty when it is something else."""
+    oorzaak: BaseException | None = fout
+    while oorzaak is not None:
+        if isinstance(oorzaak, ssl.SSLCertVerificationError):
+            return f"TLS: {oorzaak.verify_message}"
+        if isinstance(oorzaak, ssl.SSLError) and "ALERT" in (oorzaak.reason or ""):
+            return f"TLS: {oorzaak.reason}"
+        oorzaak = oorzaak.__cause__ or oorzaak.__context__
+    return ""
 
 
 _TERUGLOOP = wait_random_exponential(multiplier=0.5, max=30)

@@ -6,21 +6,28 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 from uuid import uuid4
 
 from aanlevering.bijlagen import Bijlagen
 from aanlevering.lezer import lees
 from aanlevering.metrics import Metrics
-from aanlevering.spoel import SchijfVol, spoel
+from aanlevering.ruimte import Deel, Geheugen, Spoelruimte, SpoelVol
+from aanlevering.spoel import SchijfVol, Tempo, spoel
 from aanlevering.stroom import STUK_BYTES, uitgepakt
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot
 from aanlevering.weigering import Weigercode, weiger
 from domain.batch import Batch
 from sinks.objecten import Objecten, OpslagWeg
+from streams.settings import MAX_RECORD_BYTES
 
 LOGGER = logging.getLogger("aanlevering")
+
+_UITPAKKEN = 1032
+"""Bytes that one byte of gzip can hold at most."""
+_KEREN = 3
+"""How often the texts of a batch are in memory: as read, as record, and with the producer."""
 
 Publiceer = Callable[[Batch], Awaitable[None]]
 """Returns when the batch is durable. Raises KafkaWeg and RecordTeGroot."""
@@ -33,11 +40,18 @@ class Grenzen:
     gelijktijdig: int = 2
     """Deliveries read at once; each takes a processor and some 60 MB."""
     wachtrij: int = 64
-    """Deliveries beyond those that are received or wait; each takes up to 100 MB of the temporary folder."""
+    """Deliveries beyond those that wait, received whole. Those that are being received take no place: a slow sender
+    keeps nobody out."""
     deadline_s: float = 60.0
     """Seconds from the last byte of a batch until it is durable."""
     ontvangst_s: float = 300.0
     """Seconds from the first byte to the last."""
+    tempo: Tempo = field(default_factory=Tempo)
+    """How slow a sender may be before that."""
+    spoel_bytes: int = 4_000_000_000
+    """Of the temporary folder, for all deliveries together."""
+    geheugen_bytes: int = 300_000_000
+    """Of memory, for all that are read and not yet durable."""
 
 
 class Later(Exception):
@@ -63,6 +77,8 @@ class Deur:
         self._klok = klok
         self._metrics = metrics
         self._lezers = ThreadPoolExecutor(grenzen.gelijktijdig, thread_name_prefix="lezer")
+        self._geheugen = Geheugen(grenzen.geheugen_bytes)
+        self._spoelruimte = Spoelruimte(grenzen.spoel_bytes)
         self._bezig = 0
         self._dicht = False
 
@@ -74,27 +90,38 @@ class Deur:
         """Ends the reading threads, when nothing is under way any more."""
         self._lezers.shutdown()
 
+    def controleer(self, grootte: int = 0) -> None:
+        """Whether a delivery of so many bytes could come in now, as far as can be told beforehand. Raises Later."""
+        if self._dicht:
+            raise Later("sluit", "Wij starten opnieuw op: lever de batch straks opnieuw aan.")
+        self._controleer_druk()
+        if grootte > self._spoelruimte.vrij:
+            raise _later("spoel")
+
+    def _controleer_druk(self) -> None:
+        if self._bezig >= self._grenzen.gelijktijdig + self._grenzen.wachtrij:
+            raise Later("druk", "Er komen nu te veel batches tegelijk binnen: lever de batch straks opnieuw aan.")
+
     async def neem_aan(self, stukken: AsyncIterator[bytes], *, gzip: bool, aangeleverd_door: str | None) -> Batch:
         """The batch in a body, durable. Raises Geweigerd, Later, and what `stukken` raises.
 
         After Later the event may have been written all the same; delivering again is harmless (Domain: Resends).
         """
         begin = time.monotonic()
-        with self._plaats():
-            bestand, grootte = await self._ontvang(stukken)
+        self.controleer()
+        with self._spoelruimte.deel() as deel:
+            with self._metrics.in_ontvangst.track_inprogress():
+                bestand, grootte = await self._ontvang(stukken, deel)
             aangeleverd_op = self._klok()
             ontvangen = time.monotonic()
-            with bestand:
-                batch = await self._maak_duurzaam(bestand, gzip, aangeleverd_door, aangeleverd_op)
+            with bestand, self._plaats():
+                batch = await self._maak_duurzaam(bestand, grootte, gzip, aangeleverd_door, aangeleverd_op)
         self._meld(batch, grootte, begin, ontvangen)
         return batch
 
     @contextmanager
     def _plaats(self) -> Iterator[None]:
-        if self._dicht:
-            raise Later("sluit", "Wij starten opnieuw op: lever de batch straks opnieuw aan.")
-        if self._bezig >= self._grenzen.gelijktijdig + self._grenzen.wachtrij:
-            raise Later("druk", "Er komen nu te veel batches tegelijk binnen: lever de batch straks opnieuw aan.")
+        self._controleer_druk()
         self._bezig += 1
         self._metrics.bezig.inc()
         try:
@@ -103,21 +130,23 @@ class Deur:
             self._bezig -= 1
             self._metrics.bezig.dec()
 
-    async def _ontvang(self, stukken: AsyncIterator[bytes]) -> tuple[IO[bytes], int]:
+    async def _ontvang(self, stukken: AsyncIterator[bytes], deel: Deel) -> tuple[IO[bytes], int]:
         try:
             async with asyncio.timeout(self._grenzen.ontvangst_s):
-                return await spoel(stukken)
+                return await spoel(stukken, deel, self._grenzen.tempo)
         except TimeoutError:
             raise weiger(Weigercode.TE_LANGZAAM) from None
+        except SpoelVol:
+            raise _later("spoel") from None
         except SchijfVol:
             raise _later("schijf") from None
 
     async def _maak_duurzaam(
-        self, bestand: IO[bytes], gzip: bool, aangeleverd_door: str | None, aangeleverd_op: int
+        self, bestand: IO[bytes], grootte: int, gzip: bool, aangeleverd_door: str | None, aangeleverd_op: int
     ) -> Batch:
         batch: Batch | None = None
         try:
-            async with asyncio.timeout(self._grenzen.deadline_s):
+            async with asyncio.timeout(self._grenzen.deadline_s), self._geheugen.neem(_gewicht(grootte, gzip)):
                 batch = await self._lees(bestand, gzip, aangeleverd_door, aangeleverd_op)
                 await self._publiceer(batch)
         except TimeoutError:
@@ -180,6 +209,11 @@ def _stukken(bestand: IO[bytes], bijlagen: Bijlagen) -> Iterator[bytes]:
     while stuk := bestand.read(STUK_BYTES):
         bijlagen.controleer()
         yield stuk
+
+
+def _gewicht(grootte: int, gzip: bool) -> int:
+    """The most memory that a delivery of so many bytes can take; more text than a record holds is refused."""
+    return _KEREN * min(grootte * (_UITPAKKEN if gzip else 1), MAX_RECORD_BYTES)
 
 
 def _later(oorzaak: str) -> Later:

@@ -29,14 +29,39 @@ class Metrics:
         self.later = Counter(
             "aanlevering_later",
             "Deliveries answered with a 503, by cause: druk (raise aanlevering_gelijktijdig or add doors), kafka, "
-            "opslag, schijf (free the temporary folder), traag (store or Kafka slower than the deadline), sluit "
-            "(shutting down).",
+            "opslag, schijf (free the temporary folder), spoel (raise aanlevering_spoel_bytes), traag (store or Kafka "
+            "slower than the deadline), certificaten (they changed during a connection), sluit (shutting down).",
             ["oorzaak"],
             registry=self.registry,
         )
         self.bezig = Gauge(
             "aanlevering_bezig",
-            "Deliveries being received, read or written now. At its bound the door answers 503.",
+            "Deliveries, received whole, that are read or written now or wait. At its bound the door answers 503.",
+            registry=self.registry,
+        )
+        self.in_ontvangst = Gauge(
+            "aanlevering_in_ontvangst", "Deliveries that are being received now.", registry=self.registry
+        )
+        self.verbindingen = Gauge(
+            "aanlevering_verbindingen",
+            "Connections open now, TLS handshakes included. At aanlevering_verbindingen newcomers wait: raise it, or "
+            "look who holds so many.",
+            registry=self.registry,
+        )
+        self.handdrukken = Counter(
+            "aanlevering_handdruk_mislukt",
+            "Connections that ended in the TLS handshake. Rising: the log says why (outside the CA, expired, revoked, "
+            "no certificate, or a CRL that is missing or too old).",
+            registry=self.registry,
+        )
+        self.certificaten = Gauge(
+            "aanlevering_certificaten_fout",
+            "1 while the certificate files cannot be loaded, and those loaded before still count. Look in the log.",
+            registry=self.registry,
+        )
+        self.crl_tot = Gauge(
+            "aanlevering_crl_geldig_tot_seconden",
+            "Unix time of the earliest next update of the loaded CRLs: then its senders are refused. 0: none loaded.",
             registry=self.registry,
         )
         self.ontvangen = Histogram(

@@ -1,11 +1,13 @@
 """The result of a batch for its sender, from ClickHouse."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
+from clickhouse_connect.driver.client import Client
+
 from sinks.antwoord import maak_antwoord
-from sinks.database import maak_client
 from sinks.vragen import Vragen
 
 _TEGELIJK = 4
@@ -17,24 +19,32 @@ class Resultaten:
     Its client opens when first asked: the door must open while ClickHouse is away.
     """
 
-    def __init__(self, url: str, database: str) -> None:
-        self._url = url
-        self._database = database
+    def __init__(self, verbind: Callable[[], Client]) -> None:
+        self._verbind = verbind
         self._vragen: Vragen | None = None
         self._draden = ThreadPoolExecutor(_TEGELIJK, thread_name_prefix="resultaat")
 
     async def resultaat(
-        self, batch_id: UUID, leverancier: str | None = None, proceskenmerk: UUID | None = None
+        self,
+        batch_id: UUID,
+        leverancier: str | None = None,
+        proceskenmerk: UUID | None = None,
+        wie: str | None = None,
     ) -> bytes | None:
-        """The BerichtVerwerkResponse; None as long as there is none. Raises DatabaseWeg, Dubbelzinnig."""
-        lus = asyncio.get_running_loop()
-        return await lus.run_in_executor(self._draden, self._vraag, batch_id, leverancier, proceskenmerk)
+        """The BerichtVerwerkResponse; None as long as there is none that `wie` may see (None: anybody may).
 
-    def _vraag(self, batch_id: UUID, leverancier: str | None, proceskenmerk: UUID | None) -> bytes | None:
+        Raises DatabaseWeg, Dubbelzinnig.
+        """
+        lus = asyncio.get_running_loop()
+        return await lus.run_in_executor(self._draden, self._vraag, batch_id, leverancier, proceskenmerk, wie)
+
+    def _vraag(
+        self, batch_id: UUID, leverancier: str | None, proceskenmerk: UUID | None, wie: str | None
+    ) -> bytes | None:
         if self._vragen is None:
-            self._vragen = Vragen(maak_client(self._url, self._database))
-        resultaat = self._vragen.resultaat(batch_id, leverancier, proceskenmerk)
+            self._vragen = Vragen(self._verbind())
+        resultaat = self._vragen.resultaat(batch_id, leverancier, proceskenmerk, wie)
         if resultaat is None:
             return None
-        ontvangen_op = self._vragen.ontvangen_op(resultaat.kader.leverancier, batch_id)
+        ontvangen_op = self._vragen.ontvangen_op(resultaat.kader.leverancier, batch_id, wie)
         return maak_antwoord(resultaat, resultaat.kader.aangeleverd_op if ontvangen_op is None else ontvangen_op)

@@ -1,14 +1,21 @@
 """Batches into topic `batch`: durable when `publiceer` returns."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
 
 from domain.batch import Batch
+from streams.verbinding import VerbindingFout
 
 _SLUITTIJD_S = 10
+_STIL_S = 5.0
+
+Einde = Callable[[AIOKafkaProducer], Coroutine[None, None, None]]
+"""A way to end a producer."""
 
 
 class KafkaWeg(Exception):
@@ -30,18 +37,30 @@ class Uitgever:
         self._schrijf = schrijf
         self._slot = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
+        self._bevestigd = 0.0
+        self._opruimen: set[asyncio.Task[None]] = set()
 
     async def publiceer(self, batch: Batch) -> None:
-        """Writes a batch under its BatchID; returns when it is durable. Raises KafkaWeg, RecordTeGroot."""
+        """Writes a batch under its BatchID; returns when it is durable. Raises KafkaWeg, RecordTeGroot.
+
+        When it is cancelled and nothing was confirmed for `_STIL_S`, the producer is left with all that it holds: that
+        would else grow for as long as Kafka stands still.
+        """
         waarde = await asyncio.to_thread(self._schrijf, batch)
         producer = await self._open()
+        begin = time.monotonic()
         try:
             await producer.send_and_wait(self._topic, waarde, key=str(batch.kader.batch_id).encode("ascii"))
+            self._bevestigd = time.monotonic()
         except (MessageSizeTooLargeError, RecordTooLargeError):
             raise RecordTeGroot from None
         except KafkaError as fout:
-            await self._vervang(producer)
+            self._laat_los(producer, _sluit)
             raise KafkaWeg(type(fout).__name__) from None
+        except asyncio.CancelledError:
+            if time.monotonic() - max(begin, self._bevestigd) > _STIL_S:
+                self._laat_los(producer, _breek_af)
+            raise
 
     async def controleer(self) -> None:
         """Asks Kafka for the topic. Raises KafkaWeg when it does not answer or does not have it."""
@@ -59,11 +78,15 @@ class Uitgever:
         if self._producer is not None:
             await _sluit(self._producer)
             self._producer = None
+        await asyncio.gather(*self._opruimen)
 
     async def _open(self) -> AIOKafkaProducer:
         async with self._slot:
             if self._producer is None:
-                producer = self._maak_producer()
+                try:
+                    producer = self._maak_producer()
+                except VerbindingFout as fout:
+                    raise KafkaWeg(str(fout)) from None
                 try:
                     await producer.start()
                 except KafkaError as fout:
@@ -75,16 +98,29 @@ class Uitgever:
                 self._producer = producer
             return self._producer
 
-    async def _vervang(self, producer: AIOKafkaProducer) -> None:
+    def _laat_los(self, producer: AIOKafkaProducer, hoe: Einde) -> None:
         if self._producer is producer:
             self._producer = None
-            await _sluit(producer)
+            taak = asyncio.create_task(hoe(producer))
+            self._opruimen.add(taak)
+            taak.add_done_callback(self._opruimen.discard)
 
 
 async def _sluit(producer: AIOKafkaProducer) -> None:
     """Closes a producer, flushing what it holds; gives up flushing when Kafka does not take it."""
     try:
         async with asyncio.timeout(_SLUITTIJD_S):
+            await producer.flush()
             await producer.stop()
-    except TimeoutError:
-        await producer.client.close()
+    except (TimeoutError, KafkaError):
+        await _breek_af(producer)
+
+
+async def _breek_af(producer: AIOKafkaProducer) -> None:
+    """Closes a producer without flushing, which aiokafka does not offer. Who waits for it waits until his deadline."""
+    producer._closed = True
+    await producer.client.close()
+    if producer._sender is not None:
+        with contextlib.suppress(TimeoutError, KafkaError):  # what it was still doing no longer counts
+            async with asyncio.timeout(_SLUITTIJD_S):
+                await producer._sender.close()

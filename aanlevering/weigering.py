@@ -23,6 +23,9 @@ class Weigercode(StrEnum):
     BATCH_TE_GROOT_VOOR_VERWERKING = "BatchTeGrootVoorVerwerking"
     TE_LANGZAAM = "TeLangzaam"
     AFGEBROKEN = "Afgebroken"
+    CERTIFICAAT_ONBRUIKBAAR = "CertificaatOnbruikbaar"
+    CERTIFICAAT_ZONDER_OIN = "CertificaatZonderOin"
+    OIN_NIET_VAN_CERTIFICAAT = "OinNietVanCertificaat"
 
 
 _REDENEN = {
@@ -51,12 +54,21 @@ _REDENEN = {
     "verdeel ze over meer batches.",
     Weigercode.TE_LANGZAAM: "De batch kwam te langzaam binnen: lever hem opnieuw aan, liefst ingepakt met gzip.",
     Weigercode.AFGEBROKEN: "De verbinding brak af voordat de batch binnen was: lever hem opnieuw aan.",
+    Weigercode.CERTIFICAAT_ONBRUIKBAAR: "Het clientcertificaat is verlopen, nog niet geldig of niet bedoeld voor "
+    "clientauthenticatie: gebruik een ander.",
+    Weigercode.CERTIFICAAT_ZONDER_OIN: "Het clientcertificaat noemt in Subject.serialNumber niet precies één OIN: "
+    "gebruik een PKIoverheid-certificaat met uw OIN.",
+    Weigercode.OIN_NIET_VAN_CERTIFICAAT: "X-Leverancier-OIN is een ander OIN dan dat van het clientcertificaat: laat "
+    "de header weg.",
 }
 _STATUS = {
     Weigercode.TE_GROOT: 413,
     Weigercode.BATCH_TE_GROOT_VOOR_VERWERKING: 413,
     Weigercode.INPAKWIJZE_ONBEKEND: 415,
     Weigercode.TE_LANGZAAM: 408,
+    Weigercode.CERTIFICAAT_ONBRUIKBAAR: 403,
+    Weigercode.CERTIFICAAT_ZONDER_OIN: 403,
+    Weigercode.OIN_NIET_VAN_CERTIFICAAT: 403,
 }
 
 

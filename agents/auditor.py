@@ -24,8 +24,9 @@ from domain.batch import Batch, Kader, splits
 from domain.batch import partitie as partitie_van
 from sinks.database import DatabaseWeg
 from sinks.vragen import Vragen
-from streams import metrics
+from streams import metrics, verbinding
 from streams.fence import KAFKA_WEG
+from streams.hartslag import slag
 from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class Auditor:
         einden = await logboek.einden("batch")
         gelezen = 0
         for kader in deel:
+            slag()
             run = kader.proceskenmerk
             try:
                 gelezen += await self._bied_run_aan(logboek, kader, offsets.get(run), besloten.get(run, set()), einden)
@@ -234,13 +236,13 @@ class _Logboek:
 async def _open(instellingen: Instellingen) -> AsyncIterator[_Logboek]:
     """For one look: nothing is held between two."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=instellingen.kafka,
+        **verbinding.aiokafka(instellingen),
         # A transaction's records count from when they are written: see `Voorbijgang.noteer`.
         isolation_level="read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="none",
     )
-    beheer = AIOKafkaAdminClient(bootstrap_servers=instellingen.kafka)
+    beheer = AIOKafkaAdminClient(**verbinding.aiokafka(instellingen))
     try:
         await consumer.start()
         await beheer.start()

@@ -8,12 +8,20 @@ from agents.beslisser import Beslisser, Taak
 from avro.codec import Codec, Onleesbaar
 from streams.app import Event, Stream, is_actueel, ruwe_topic
 from streams.dlq import Terzijde
+from streams.hartslag import hoort_bij
+from streams.inhoud import lees_slice
 from streams.lezer import Lezer
 from streams.settings import Instellingen
+from streams.uitloop import Uitloop
 
 
 def registreer(
-    app: faust.App, instellingen: Instellingen, beslisser: Beslisser, codec: Codec, terzijde: Terzijde
+    app: faust.App,
+    instellingen: Instellingen,
+    beslisser: Beslisser,
+    codec: Codec,
+    terzijde: Terzijde,
+    uitloop: Uitloop,
 ) -> None:
     """Adds the agent to the app."""
 
@@ -23,10 +31,11 @@ def registreer(
             bericht = event.message
             taak = taken.setdefault(bericht.partition, Taak([], bericht.generation_id))
             try:
-                taak.slices.append(codec.lees_batch(bericht.value, "bericht"))
-                terzijde.leesbaar()
+                taak.slices.append(lees_slice(codec, bericht.value, bericht.partition, instellingen.partities_bericht))
+                terzijde.leesbaar(bericht.topic, bericht.partition, bericht.offset)
             except Onleesbaar as fout:
                 await terzijde.zet(bericht.topic, bericht.partition, bericht.offset, str(fout))
+        await terzijde.duurzaam()
         return taken
 
     async def doe(lezer: Lezer, events: Sequence[Event]) -> None:
@@ -41,10 +50,12 @@ def registreer(
             await lezer.bevestig(per_partitie[partitie])
 
     async def beslissen(stream: Stream) -> None:
-        lezer = Lezer(app, instellingen, "bericht")
+        hoort_bij("beslissen")
+        lezer = Lezer(app, instellingen, "bericht", uitloop)
         async with lezer.bewaakt():
             async for events in stream.noack_take(instellingen.slices_per_keer, within=instellingen.wachttijd_slices_s):
-                await doe(lezer, await lezer.neem(events))
+                with uitloop.werk():
+                    await doe(lezer, await lezer.neem(events))
 
     app.agent(ruwe_topic(app, instellingen, "bericht"), name="beslissen", concurrency=1)(beslissen)
 

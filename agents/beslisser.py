@@ -17,6 +17,7 @@ from typing import Protocol
 from uuid import UUID
 
 from agents.eigendom import Eigen, Eigendom, alle
+from agents.logboek import Besloten, logrecords
 from agents.ontwerp import Kennis, Ontwerp, Opgezocht, WachtOp, ontwerp
 from agents.store_message import plaats
 from agents.validate_gebruiker import ValidateGebruiker
@@ -30,7 +31,9 @@ from sinks.database import DatabaseWeg
 from sinks.objecten import Objecten, OpslagWeg
 from sinks.vragen import Vragen
 from streams import metrics
+from streams.dlq import Terzijde
 from streams.fence import KAFKA_WEG, Ingetrokken, Onteigend
+from streams.hartslag import slag
 from streams.referentie import ReferentieVolger
 from streams.settings import Instellingen
 from streams.sleutels import Sleutels
@@ -100,7 +103,9 @@ class Beslisser:
         topic_id: str,
         klok: Callable[[], int] = nu_ms,
         keuring: Keurmeester | None = None,
+        terzijde: Terzijde | None = None,
     ) -> None:
+        """`terzijde`: where unreadable records of `wacht` go."""
         self._instellingen = instellingen
         self._codec = codec
         self._volger = volger
@@ -109,7 +114,7 @@ class Beslisser:
         self._vragen = vragen
         self._klok = klok
         self._keuring = keuring
-        self.eigendom = Eigendom(instellingen, codec, vragen, topic_id)
+        self.eigendom = Eigendom(instellingen, codec, vragen, topic_id, terzijde)
         self._opslag_gelukt = self._opslag_mislukt = float("-inf")
         """When an object was last stored, and when that last failed."""
         self._onderweg: dict[tuple[UUID, tuple[int, ...]], asyncio.Task[str]] = {}
@@ -149,6 +154,7 @@ class Beslisser:
         for a service that is away for all, after `geduldig_tot` (of a monotonic clock). A partition that is not in the
         answer must be tried again whole.
         """
+        slag()
         try:
             if not await self._bereid_voor(taken, uit_wacht):
                 return {}
@@ -325,9 +331,8 @@ class Beslisser:
         partitie = eigen.partitie.partitie
         if not self.eigendom.is_van_ons(eigen):
             return None
-        uitkomsten = [uitkomst for _, uitkomst in concept.ontwerp.uitkomsten]
         nu = self._klok()
-        for uitkomst in uitkomsten:
+        for _, uitkomst in concept.ontwerp.uitkomsten:
             uitkomst.verwerkt_op = nu
             if uitkomst.verwerkt():
                 naam = concept.objecten.get(_geplaatst(uitkomst))
@@ -342,7 +347,7 @@ class Beslisser:
             if uit_wacht and wacht_op is WachtOp.KEURING:
                 eigen.wachtkamer.vordert(slice_.kader.proceskenmerk)
         try:
-            await self._schrijf(eigen, uitkomsten, naar_wacht)
+            await self._schrijf(eigen, concept.ontwerp.uitkomsten, naar_wacht)
         except (Onteigend, Ingetrokken, *KAFKA_WEG) as fout:
             log.warning("validatie[%d] could not be written (%s), opening it anew", partitie, type(fout).__name__)
             if isinstance(fout, Onteigend):
@@ -362,21 +367,20 @@ class Beslisser:
             return True
         return wacht_op is WachtOp.KEURING or time.monotonic() >= geduldig_tot
 
-    async def _schrijf(self, eigen: Eigen, uitkomsten: Sequence[Uitkomst], naar_wacht: Sequence[Batch]) -> None:
-        if not uitkomsten and not naar_wacht:
+    async def _schrijf(self, eigen: Eigen, besloten: Besloten, naar_wacht: Sequence[Batch]) -> None:
+        if not besloten and not naar_wacht:
             return
+        uitkomsten = [uitkomst for _, uitkomst in besloten]
         sleutels = [sleutel_van(slice_) for slice_ in naar_wacht]
         offsets = await eigen.partitie.schrijf(
-            [
-                (str(uitkomst.kader.batch_id).encode(), self._codec.schrijf_uitkomst(uitkomst))
-                for uitkomst in uitkomsten
-            ],
+            [(str(een.kader.batch_id).encode(), self._codec.schrijf_uitkomst(een)) for een in uitkomsten],
             # Once nobody waits for us to apply a change, what we hold may be old.
             mag=lambda: self._volger.bij,
             naast=[
                 (sleutel, self._codec.schrijf_batch(slice_, "wacht"))
                 for sleutel, slice_ in zip(sleutels, naar_wacht, strict=True)
             ],
+            logboek=logrecords(besloten, self._instellingen.verwerkingsactiviteit, self._codec, self._sleutels),
         )
         eigen.stand += 1
         for offset, uitkomst in zip(offsets, uitkomsten, strict=False):

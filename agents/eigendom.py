@@ -12,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from agents.geheugen import Geheugen
-from agents.wachtkamer import Wachtkamer
+from agents.wachtkamer import Wachtkamer, lees_wachtende
 from avro.codec import Codec, Onleesbaar
 from sinks.vragen import Vragen
 from streams import metrics
+from streams.dlq import Terzijde
 from streams.fence import EigenPartitie
 from streams.settings import Instellingen
 
@@ -37,8 +38,17 @@ class Eigen:
 class Eigendom:
     """What one worker owns."""
 
-    def __init__(self, instellingen: Instellingen, codec: Codec, vragen: Vragen, topic_id: str) -> None:
+    def __init__(
+        self,
+        instellingen: Instellingen,
+        codec: Codec,
+        vragen: Vragen,
+        topic_id: str,
+        terzijde: Terzijde | None = None,
+    ) -> None:
+        """`terzijde`: where unreadable records of `wacht` go; without it they are only named in the log."""
         self._instellingen = instellingen
+        self._terzijde = terzijde
         self._codec = codec
         self._vragen = vragen
         self._topic_id = topic_id
@@ -156,20 +166,24 @@ class Eigendom:
             for record in await eigen.partitie.open(zichtbaar_tot):
                 try:
                     eigen.geheugen.onthoud(record.offset, self._codec.lees_uitkomst(record.waarde))
+                    self._leesbaar("validatie", partitie, record.offset)
                 except Onleesbaar as fout:
                     # The sink sets it aside; no reader takes it for a decision.
-                    log.warning("unreadable decision at validatie[%d]@%d: %s", partitie, record.offset, fout)
+                    await self._onleesbaar("validatie", partitie, record.offset, fout)
             async for record in eigen.partitie.lees_naast():
                 sleutel = record.key or b""
                 if record.waarde is None:
                     eigen.wachtkamer.verwijder(sleutel)
                     continue
                 try:
-                    slice_ = self._codec.lees_batch(record.waarde, "wacht")
+                    slice_ = lees_wachtende(self._codec, sleutel, record.waarde)
                     eigen.wachtkamer.zet(slice_, record.offset, sleutel, record.tijd)
+                    self._leesbaar("wacht", partitie, record.offset)
                 except Onleesbaar as fout:
                     # Its messages have no decision: the auditor offers them again.
-                    log.warning("unreadable slice at wacht[%d]@%d: %s", partitie, record.offset, fout)
+                    await self._onleesbaar("wacht", partitie, record.offset, fout)
+            if self._terzijde is not None:
+                await self._terzijde.duurzaam()
         except BaseException:
             await eigen.partitie.close()
             raise
@@ -180,6 +194,17 @@ class Eigendom:
             len(eigen.geheugen),
             len(eigen.wachtkamer),
         )
+
+    def _leesbaar(self, onderwerp: str, partitie: int, offset: int) -> None:
+        if self._terzijde is not None:
+            self._terzijde.leesbaar(self._instellingen.topic(onderwerp), partitie, offset)
+
+    async def _onleesbaar(self, onderwerp: str, partitie: int, offset: int, fout: Onleesbaar) -> None:
+        if self._terzijde is None:
+            log.warning("unreadable record at %s[%d]@%d: %s", onderwerp, partitie, offset, fout)
+            return
+        doe = self._terzijde.zet if onderwerp == "wacht" else self._terzijde.sla_over
+        await doe(self._instellingen.topic(onderwerp), partitie, offset, str(fout))
 
 
 async def alle(werk: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -17,6 +17,7 @@ from domain.batch import Batch
 from sinks.database import DatabaseWeg
 from streams import metrics
 from streams.fence import KAFKA_WEG, Ingetrokken, Onteigend, lees_op
+from streams.hartslag import hoort_bij, slag
 from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
@@ -36,13 +37,23 @@ class Herkansing:
         self._codec = codec
         self._beslisser = beslisser
         self._toegewezen = toegewezen
+        self._rond_af = False
+        self.gekeken = 0
+        """Looks that are done; after each all that was assigned at its begin is ours."""
+
+    def rond_af(self) -> None:
+        """Lets `loop` end when the look that is under way is done."""
+        self._rond_af = True
 
     async def loop(self) -> None:
-        """Runs until cancelled. Raises LogVerdwenen."""
-        while True:
+        """Runs until `rond_af` or cancelled. Raises LogVerdwenen."""
+        hoort_bij("herkansing")
+        while not self._rond_af:
+            slag()
             verder = False
             try:
                 verder = await self.kijk()
+                self.gekeken += 1
             except (DatabaseWeg, Onteigend, Ingetrokken, *KAFKA_WEG) as fout:
                 log.warning("what waits cannot be tried now: %s", type(fout).__name__)
             await asyncio.sleep(0 if verder else HERKANS_S)

@@ -19,6 +19,7 @@ from sinks.rijen import Rijen, van_genotificeerd
 from sinks.schrijver import Schrijver
 from sinks.stroomvragen import PER_VRAAG
 from streams import metrics
+from streams.dlq import Terzijde
 from streams.fence import Record, eerste_vanaf
 from streams.referentie import ReferentieVolger
 from streams.settings import Instellingen
@@ -41,13 +42,16 @@ class Notificeren(Veger):
         volger: ReferentieVolger,
         topic_id: str,
         klok: Callable[[], int],
+        terzijde: Terzijde | None = None,
     ) -> None:
+        """`terzijde`: where unreadable records go; without it they are only named in the log."""
         super().__init__(instellingen, "notificatie", vragen, topic_id)
         self._codec = codec
         self._vragen = vragen
         self._schrijver = schrijver
         self._volger = volger
         self._klok = klok
+        self._terzijde = terzijde
         self._te_doen: dict[int, int] = {}
         self._verder: dict[int, tuple[Plaats, int]] = {}
         """Where a pass over what is due goes on, and up to which moment, by partition; none: it begins anew."""
@@ -65,11 +69,19 @@ class Notificeren(Veger):
         """See `Veger`. Everything that stands there is out, whoever wrote it."""
         self._verder.pop(partitie, None)
         gevonden: list[Plaats] = []
+        topic = self._instellingen.topic("notificatie")
         for record in records:
             try:
                 gevonden.append(self._codec.lees_notificatie(record.waarde).plaats)
+                if self._terzijde is not None:
+                    self._terzijde.leesbaar(topic, partitie, record.offset)
             except Onleesbaar as fout:
-                log.warning("unreadable notification at notificatie[%d]@%d: %s", partitie, record.offset, fout)
+                if self._terzijde is None:
+                    log.warning("unreadable notification at notificatie[%d]@%d: %s", partitie, record.offset, fout)
+                else:
+                    await self._terzijde.zet(topic, partitie, record.offset, str(fout))
+        if self._terzijde is not None:
+            await self._terzijde.duurzaam()
         if gevonden:
             await self._leg_vast(gevonden, {partitie: records[-1].offset + 1})
 
@@ -91,6 +103,8 @@ class Notificeren(Veger):
             berichten, vervallen = await self._pagina(partitie)
             gedaan += vervallen
             for begin in range(0, len(berichten), _PER_TRANSACTIE):
+                if self.rondt_af:
+                    break
                 geschreven, volgende = await self._schrijf(partitie, berichten[begin : begin + _PER_TRANSACTIE])
                 gedaan += geschreven
                 if volgende:

@@ -70,6 +70,8 @@ class Resultaten(Veger):
                 per_partitie.setdefault(partitie, []).append(kader)
         for partitie, kaders in per_partitie.items():
             for begin in range(0, len(kaders), _PER_TRANSACTIE):
+                if self.rondt_af:
+                    return False
                 resultaten = await self._resultaten(kaders[begin : begin + _PER_TRANSACTIE])
                 if resultaten:
                     await self._schrijf(partitie, resultaten)

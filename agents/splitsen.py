@@ -18,8 +18,10 @@ from domain.batch import Batch, splits
 from streams import metrics
 from streams.app import Stream, ruwe_topic
 from streams.dlq import Terzijde
+from streams.hartslag import hoort_bij
 from streams.lezer import Lezer
 from streams.settings import Instellingen
+from streams.uitloop import Uitloop
 
 log = logging.getLogger(__name__)
 
@@ -51,29 +53,34 @@ class Splitser:
         self._terzijde = terzijde
 
     async def splits(self, topic: str, partitie: int, offset: int, inhoud: bytes | None) -> None:
-        """Returns when every slice of the batch (or its entry in `dlq`) is durable. Raises KafkaError."""
+        """Returns when every slice of the batch is durable. What cannot be read is passed over: the sink sets it aside.
+
+        Raises KafkaError, TeVeelOnleesbaar.
+        """
         try:
             batch = self._codec.lees_batch(inhoud)
         except Onleesbaar as fout:
-            await self._terzijde.zet(topic, partitie, offset, str(fout))
+            await self._terzijde.sla_over(topic, partitie, offset, str(fout))
             return
-        self._terzijde.leesbaar()
+        self._terzijde.leesbaar(topic, partitie, offset)
         await schrijf_slices(self._producer, self._codec, self._topic, splits(batch, self._partities))
         metrics.BATCHES_GESPLITST.inc()
 
 
-def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser) -> None:
+def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser, uitloop: Uitloop) -> None:
     """Adds the agent to the app."""
 
     async def splitsen(stream: Stream) -> None:
-        lezer = Lezer(app, instellingen, "batch")
+        hoort_bij("splitsen")
+        lezer = Lezer(app, instellingen, "batch", uitloop)
         async with lezer.bewaakt():
             async for events in stream.noack_take(_PER_KEER, within=0.05):
-                for event in await lezer.neem(events):
-                    bericht = event.message
-                    async for poging in back_off("Kafka", KafkaError):
-                        with poging:
-                            await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
-                    await lezer.bevestig([event])
+                with uitloop.werk():
+                    for event in await lezer.neem(events):
+                        bericht = event.message
+                        async for poging in back_off("Kafka", KafkaError):
+                            with poging:
+                                await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
+                        await lezer.bevestig([event])
 
     app.agent(ruwe_topic(app, instellingen, "batch"), name="splitsen", concurrency=1)(splitsen)

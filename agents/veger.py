@@ -14,12 +14,16 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from sinks.database import DatabaseWeg
 from sinks.stroomvragen import Stroomvragen
+from streams import verbinding
 from streams.fence import KAFKA_WEG, EigenPartitie, Ingetrokken, Onteigend, Record
+from streams.hartslag import hoort_bij, slag
 from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
 
 _LANGSTE_PAUZE_S = 10.0
+_STAP_S = 0.5
+"""A pause is cut in steps, so that who must end does so soon."""
 
 
 def vergeet_na(duur_s: float) -> float:
@@ -56,6 +60,8 @@ class Veger(ABC):
         self.toegewezen: set[int] = set()
         self.te_vergeten = True
         """Whether the work list may hold what is done."""
+        self.rondt_af = False
+        """Whether `loop` is to end: a long sweep stops at the next transaction."""
 
     @abstractmethod
     async def veeg(self, voortgang: Mapping[int, int]) -> bool:
@@ -79,10 +85,15 @@ class Veger(ABC):
         """From where on a partition is read when it is opened."""
         return voortgang
 
+    def rond_af(self) -> None:
+        """Lets `loop` end when what it is writing is durable."""
+        self.rondt_af = True
+
     async def loop(self) -> None:
-        """Runs until cancelled. Raises LogVerdwenen, and what no retry mends."""
+        """Runs until `rond_af` or cancelled, and leaves its group. Raises LogVerdwenen, and what no retry mends."""
+        hoort_bij(self._onderwerp)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._instellingen.kafka,
+            **verbinding.aiokafka(self._instellingen),
             group_id=self._instellingen.groep(self._onderwerp),
             enable_auto_commit=False,
             session_timeout_ms=10_000,
@@ -94,7 +105,8 @@ class Veger(ABC):
         await consumer.start()
         mislukt = 0
         try:
-            while True:
+            while not self.rondt_af:
+                slag()
                 pauze_s = self._instellingen.sweep_s
                 try:
                     if await self.ronde():
@@ -107,7 +119,10 @@ class Veger(ABC):
                     await self.laat_los()
                     pauze_s = min(pauze_s * 2**mislukt, _LANGSTE_PAUZE_S)
                     mislukt = min(mislukt + 1, 10)
-                await consumer.getmany(timeout_ms=int(pauze_s * 1000))
+                verder_op = time.monotonic() + pauze_s
+                while not self.rondt_af and (over_s := verder_op - time.monotonic()) > 0:
+                    slag()
+                    await consumer.getmany(timeout_ms=int(min(over_s, _STAP_S) * 1000))
         finally:
             await self.laat_los()
             await consumer.stop()

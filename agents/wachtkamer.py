@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from avro.codec import Codec, Onleesbaar
 from domain.batch import Batch
 
 _PAUZES_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -33,6 +34,14 @@ class Wachtende:
 def sleutel_van(slice_: Batch) -> bytes:
     """The key in `wacht`: the Proceskenmerk, and the first number of the slice."""
     return f"{slice_.kader.proceskenmerk}/{slice_.berichten.nummers[0]}".encode()
+
+
+def lees_wachtende(codec: Codec, sleutel: bytes, inhoud: bytes | None) -> Batch:
+    """What waits under this key. Raises Onleesbaar, also for what would be deleted with something else."""
+    slice_ = codec.lees_batch(inhoud, "wacht")
+    if not len(slice_.berichten) or sleutel_van(slice_) != sleutel:
+        raise Onleesbaar("the key of something else")
+    return slice_
 
 
 def _run_van(sleutel: bytes) -> UUID | None:

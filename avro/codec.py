@@ -14,6 +14,7 @@ from domain import bsn
 from domain.batch import GUID_BYTES, MAX_BERICHTEN, SHA256_BYTES, Batch, Berichten, Kader
 from domain.beslissing import Uitkomst
 from domain.codes import Stadium, Verwerkingscode
+from domain.logboek import BETROKKENE_BYTES, ZOEK_BYTES, Logboek
 from domain.notificatie import Notificatie
 from domain.referentie import Gegeven, Notificatiekenmerk
 from domain.resultaat import Resultaat
@@ -41,6 +42,15 @@ _PER_BIJLAGE = {
     "bijlage_volgordes": 1,
 }
 _GUIDS = ("proceskenmerk", "batch_id", "bericht_id")
+_MOMENTEN = ("aangeleverd_op", "verwerkt_op", "gemaakt_op", "zichtbaar_op")
+_LAATSTE_MOMENT = 4_102_444_800_000
+"""The year 2100: what was done cannot be later. What senders say (PublicatieDatum, say) may be anything."""
+
+MAX_BYTES = 24 * 1024 * 1024
+"""No event is larger."""
+_KLEIN_BYTES = 1024 * 1024
+_MAX_DELEN = 2_000_000
+"""Reads that one event may take, so that a few megabytes of empty things do not become gigabytes of memory."""
 _PER_RESULTAAT = {"bericht_ids": GUID_BYTES, "berichttypes": 1, "codes": 1, "stadia": 1}
 _PER_UITKOMST = _PER_RESULTAAT | {
     "redenen": 1,
@@ -49,6 +59,7 @@ _PER_UITKOMST = _PER_RESULTAAT | {
     "waarschuwingen": 1,
     "ontvangers": 1,
 }
+_PER_LOGBOEK = {"codes": 1, "betrokkenen": BETROKKENE_BYTES, "zoeksleutels": ZOEK_BYTES}
 
 
 __all__ = ["SOORTEN", "Codec", "Onleesbaar", "soort_van"]
@@ -56,6 +67,18 @@ __all__ = ["SOORTEN", "Codec", "Onleesbaar", "soort_van"]
 
 class Onleesbaar(Exception):
     """A record that can never be read. The text says why, and holds nothing of its content."""
+
+
+class _Geteld(BytesIO):
+    """Bytes of which only so many parts can be read. A part of a value takes at least one read."""
+
+    _delen = 0
+
+    def read(self, lengte: int | None = -1, /) -> bytes:
+        self._delen += 1
+        if self._delen > _MAX_DELEN:
+            raise Onleesbaar("more parts than any event has")
+        return super().read(lengte)
 
 
 class Codec:
@@ -73,8 +96,12 @@ class Codec:
 
     def lees(self, onderwerp: str, inhoud: bytes | None) -> dict[str, Any]:
         """One value of a topic. Raises Onleesbaar."""
-        if inhoud is None or len(inhoud) < _KOP.size:
+        if inhoud is None:
+            raise Onleesbaar("no value")
+        if len(inhoud) < _KOP.size:
             raise Onleesbaar("shorter than the five bytes of the header")
+        if len(inhoud) > MAX_BYTES:
+            raise Onleesbaar("larger than any event")
         magie, schema_id = _KOP.unpack_from(inhoud)
         if magie != 0:
             raise Onleesbaar("does not start with the zero byte of Confluent's format")
@@ -85,10 +112,12 @@ class Codec:
             raise Onleesbaar(f"unknown schema id {schema_id}") from None
         if not isinstance(schrijver, dict) or schrijver.get("name") != lezer["name"]:
             raise Onleesbaar(f"schema id {schema_id} is of another kind of event")
-        buffer = BytesIO(inhoud)
+        buffer = BytesIO(inhoud) if len(inhoud) <= _KLEIN_BYTES else _Geteld(inhoud)
         buffer.seek(_KOP.size)
         try:
             waarde = schemaless_reader(buffer, schrijver, None if schrijver == lezer else lezer)
+        except Onleesbaar:
+            raise
         except Exception as fout:  # fastavro raises many kinds on damaged bytes, and their texts quote content
             raise Onleesbaar(f"damaged Avro ({type(fout).__name__})") from None
         if buffer.tell() != len(inhoud) or not isinstance(waarde, dict):
@@ -104,10 +133,14 @@ class Codec:
         """A batch or a slice. Raises Onleesbaar, also where the columns do not match."""
         waarde = self.lees(onderwerp, inhoud)
         _controleer_nummers(waarde)
+        if onderwerp == "batch" and len(waarde["nummers"]) != waarde["totaal"]:
+            raise Onleesbaar("a batch that is not whole")
         _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_BERICHT)
         _controleer_lengtes(waarde, len(waarde["bijlage_rijen"]), _PER_BIJLAGE)
         if not all(0 <= rij < len(waarde["nummers"]) for rij in waarde["bijlage_rijen"]):
             raise Onleesbaar("a bijlage of no message")
+        if any(grootte < 0 for grootte in waarde["bijlage_groottes"]):
+            raise Onleesbaar("a bijlage of less than nothing")
         if waarde["gebruikers"].strip(b"0123456789"):
             raise Onleesbaar("a column of BSNs that is not digits")
         return Batch(_kader_in(waarde), Berichten(**{naam: waarde[naam] for naam in _KOLOMMEN}))
@@ -123,6 +156,19 @@ class Codec:
         _controleer_nummers(waarde)
         _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_UITKOMST)
         return Uitkomst(**_met_codes(waarde))
+
+    def schrijf_logboek(self, logboek: Logboek) -> bytes:
+        """Lines of the processing log, for topic `logboek`."""
+        return self.schrijf("logboek", _velden(logboek) | _kader_uit(logboek.kader))
+
+    def lees_logboek(self, inhoud: bytes | None) -> Logboek:
+        """Lines of the processing log. Raises Onleesbaar, also where the columns do not match."""
+        waarde = self.lees("logboek", inhoud)
+        _controleer_nummers(waarde)
+        _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_LOGBOEK)
+        waarde["codes"] = list(map(Verwerkingscode, waarde["codes"]))
+        waarde["kader"] = _kader_in(waarde)
+        return Logboek(**waarde)
 
     def schrijf_resultaat(self, resultaat: Resultaat) -> bytes:
         """The result of a run, for topic `resultaat`."""
@@ -146,6 +192,7 @@ class Codec:
         waarde = self.lees("notificatie", inhoud)
         if not 1 <= waarde["nummer"] <= MAX_BERICHTEN:
             raise Onleesbaar("a number that is in no batch")
+        _controleer_momenten(waarde)
         try:
             kenmerk = Notificatiekenmerk(waarde["notificatiekenmerk"])
             guids = {naam: UUID(waarde[naam]) for naam in _GUIDS}
@@ -167,9 +214,21 @@ class Codec:
 
 
 def _controleer_nummers(waarde: dict[str, Any]) -> None:
-    """Raises Onleesbaar for what would take a place that the batch does not have."""
-    if not (waarde["totaal"] <= MAX_BERICHTEN and all(1 <= nummer <= waarde["totaal"] for nummer in waarde["nummers"])):
+    """Raises Onleesbaar for what would take a place that the batch does not have, or a place twice."""
+    totaal, nummers = waarde["totaal"], waarde["nummers"]
+    if not 1 <= totaal <= MAX_BERICHTEN:
+        raise Onleesbaar("a batch of no size that there is")
+    if not all(1 <= nummer <= totaal for nummer in nummers):
         raise Onleesbaar("a number that is not in the batch")
+    if len(set(nummers)) != len(nummers):
+        raise Onleesbaar("a number that stands there twice")
+    _controleer_momenten(waarde)
+
+
+def _controleer_momenten(waarde: dict[str, Any]) -> None:
+    """Raises Onleesbaar for a moment at which none of this can have been done."""
+    if not all(0 <= waarde.get(naam, 0) <= _LAATSTE_MOMENT for naam in _MOMENTEN):
+        raise Onleesbaar("a moment that cannot be")
 
 
 def _controleer_lengtes(waarde: dict[str, Any], aantal: int, lengtes: dict[str, int]) -> None:
@@ -178,7 +237,7 @@ def _controleer_lengtes(waarde: dict[str, Any], aantal: int, lengtes: dict[str, 
         raise Onleesbaar("columns of different length")
 
 
-def _velden(uitkomst: Uitkomst | Resultaat) -> dict[str, Any]:
+def _velden(uitkomst: Uitkomst | Resultaat | Logboek) -> dict[str, Any]:
     return {veld.name: getattr(uitkomst, veld.name) for veld in dataclasses.fields(uitkomst) if veld.name != "kader"}
 
 

@@ -10,7 +10,7 @@ from avro.gegevens import soort_van
 from cli import vertoon
 from cli.lag import KafkaWeg
 from domain.referentie import Gegeven
-from sinks.database import maak_client
+from sinks.database import verbind
 from sinks.historie import historie
 from sinks.vragen import Vragen
 from streams import referentie as volgen
@@ -27,7 +27,7 @@ def toon_historie(instellingen: Instellingen, gegeven: Gegeven) -> list[dict[str
     Raises KafkaWeg, TopicFout, DatabaseWeg.
     """
     soort = soort_van(gegeven)
-    client = maak_client(instellingen.clickhouse, instellingen.database)
+    client = verbind(instellingen)
     try:
         if not _wacht_op_sink(instellingen, Vragen(client), soort):
             vertoon.fout.print(

@@ -10,7 +10,7 @@ from cli.opties import Data, Json, instellingen
 from cli.personen import VORM, Personen, lees_personen
 from cli.wijzigen import lees_referentie
 from domain.inzage import leesbaar
-from sinks.database import maak_client
+from sinks.database import verbind
 from sinks.postvak import Postvak
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels
@@ -40,7 +40,7 @@ def lees_inzage(gekozen: Instellingen, personen: Personen) -> list[dict[str, Any
     referentie = lees_referentie(gekozen)
     nu = time.time_ns() // 1_000_000
     mag = leesbaar(referentie, belanghebbenden, gemachtigden, nu)
-    client = maak_client(gekozen.clickhouse, gekozen.database)
+    client = verbind(gekozen)
     try:
         berichten = Postvak(client).berichten_van(belanghebbenden, mag.keys(), nu)
     finally:

@@ -20,6 +20,7 @@ from streams.referentie import ReferentieFout
 from streams.referentieschrijver import ReferentieSchrijver
 from streams.settings import Instellingen
 from streams.sleutels import SleutelFout, lees_sleutels
+from streams.verbinding import tls_context
 
 PER_KEER = 5000
 """Citizens that go to the profile service in one request."""
@@ -76,7 +77,7 @@ async def laad(instellingen: Instellingen, bestand: Path, door: str) -> Verslag:
             return samenvoegen(referentie, inhoud, nu, pseudoniemen)
 
         async def vul_profielservice(_: Wijzigingen) -> None:
-            telling.update(await zet_gebruikers(instellingen.profielservice, inhoud.gebruikers))
+            telling.update(await zet_gebruikers(instellingen, inhoud.gebruikers))
 
         schrijver = ReferentieSchrijver(instellingen, maak_codec(instellingen))
         wijzigingen = await schrijver.wijzig(voeg_samen, vooraf=vul_profielservice, door=door)
@@ -103,10 +104,11 @@ def lees_json(bestand: Path) -> object:
         raise LaadFout(f"{bestand}: a key stands twice in one object") from None
 
 
-async def zet_gebruikers(url: str, gebruikers: tuple[GebruikerRegel, ...]) -> Counter[str]:
+async def zet_gebruikers(instellingen: Instellingen, gebruikers: tuple[GebruikerRegel, ...]) -> Counter[str]:
     """Merges citizens into the reference profile service (only that one has this side). Raises LaadFout."""
     telling: Counter[str] = Counter()
-    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
+    url, tls = instellingen.profielservice, tls_context("profielservice", instellingen)
+    async with httpx.AsyncClient(base_url=url, verify=tls, timeout=TIMEOUT_S, trust_env=False) as client:
         for begin in range(0, len(gebruikers), PER_KEER):
             groep = [gebruiker.model_dump() for gebruiker in gebruikers[begin : begin + PER_KEER]]
             try:

@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from sinks.sink import ONDERWERPEN
 from streams.settings import Instellingen
+from streams.verbinding import Beheer, confluent
 
 TIMEOUT_S = 15.0
 GROEPEN = {"worker": ("batch", "bericht"), "sink": ONDERWERPEN}
@@ -34,14 +35,14 @@ def lag(instellingen: Instellingen) -> list[dict[str, Any]]:
 
     `lag_s` is the age in seconds of the oldest record that the group has yet to do; 0.0 when there is none.
     """
+    beheer = Beheer(instellingen)
     try:
-        return _lag(instellingen)
+        return _lag(beheer, instellingen)
     except KafkaException as fout:
-        raise KafkaWeg(f"Kafka at {instellingen.kafka} does not answer: {fout.args[0].str()}") from fout
+        raise KafkaWeg(f"Kafka at {instellingen.kafka} does not answer: {beheer.reden(fout)}") from fout
 
 
-def _lag(instellingen: Instellingen) -> list[dict[str, Any]]:
-    beheer = AdminClient({"bootstrap.servers": instellingen.kafka, "log_level": 0})
+def _lag(beheer: Beheer, instellingen: Instellingen) -> list[dict[str, Any]]:
     regels = []
     for naam, onderwerpen in GROEPEN.items():
         groep = instellingen.groep(naam)
@@ -79,12 +80,11 @@ def _vul_leeftijd(instellingen: Instellingen, regels: list[dict[str, Any]]) -> N
         return
     lezer = Consumer(
         {
-            "bootstrap.servers": instellingen.kafka,
+            **confluent(instellingen),
             "group.id": instellingen.groep("lag"),
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
-            "log_level": 0,
         }
     )
     try:

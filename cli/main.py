@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import httpx
@@ -16,7 +18,23 @@ from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aanlevering import client as aanlever_client
-from cli import berichttype, bijlage, dienst, inzage, leverancier, machtiging, stapel, vertoon, vraagopdrachten, wachten
+from cli import (
+    berichttype,
+    bijlage,
+    dienst,
+    dlq,
+    inzage,
+    leverancier,
+    logboek,
+    machtiging,
+    opruimen,
+    sleutels,
+    stapel,
+    vertoon,
+    verzoek,
+    vraagopdrachten,
+    wachten,
+)
 from cli.laad import LaadFout, laad
 from cli.lag import KafkaWeg
 from cli.opties import (
@@ -28,14 +46,19 @@ from cli.opties import (
 )
 from cli.wijzigen import Door, WijzigFout
 from domain.oin import is_oin
-from sinks.database import DatabaseWeg, maak_client
+from sinks.bewaren import termijnen, zet_termijnen
+from sinks.database import DatabaseWeg, verbind
 from sinks.migreer import MigratieGeweigerd, TabellenOntbreken, migreer
+from sinks.objecten import OpslagWeg
 from sinks.vragen import Dubbelzinnig
 from streams import topics
 from streams.broker import BrokerError
 from streams.fence import LogVerdwenen
+from streams.logboeksleutels import Verminkt
+from streams.settings import ENDPOINTS, Instellingen, wat_is_er_mis
 from streams.sleutels import SleutelFout
 from streams.topics import TopicFout
+from streams.verbinding import VerbindingFout
 
 app = typer.Typer(
     name="berichtenstroom",
@@ -54,12 +77,16 @@ BEKENDE_FOUTEN = (
     LaadFout,
     LogVerdwenen,
     MigratieGeweigerd,
+    OpslagWeg,
     SleutelFout,
     TabellenOntbreken,
     TopicFout,
+    Verminkt,
+    VerbindingFout,
     WijzigFout,
     aanlever_client.NietAangeleverd,
     stapel.StapelFout,
+    verzoek.VerzoekFout,
     OSError,
 )
 """Errors whose text is for the user: one line, exit code 1."""
@@ -69,24 +96,50 @@ app.add_typer(vraagopdrachten.app)
 app.add_typer(bijlage.app)
 app.add_typer(berichttype.app, name="berichttype")
 app.add_typer(leverancier.app, name="leverancier")
+app.add_typer(sleutels.app, name="sleutels")
 app.add_typer(dienst.app, name="dienst")
 app.add_typer(machtiging.app, name="machtiging")
 app.add_typer(inzage.app)
+app.add_typer(logboek.app)
+app.add_typer(opruimen.app)
+app.add_typer(dlq.app, name="dlq")
 
 
 @app.command(epilog="Example: berichtenstroom up --workers 2")
 def up(
     data: Data = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="How many worker processes.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="How many worker processes (default: 1). Asked of the stack, if it runs."),
+    ] = None,
+    herstart: Annotated[
+        bool, typer.Option("--herstart", help="Restart the workers of the running stack, one after another.")
+    ] = False,
     no_portal: Annotated[bool, typer.Option("--no-portal", help="Leave the portal out.")] = False,
 ) -> None:
-    """Start the embedded stack (broker, ClickHouse, profile service, aanlevering, workers) and stay until Ctrl-C."""
+    """Start the embedded stack (broker, ClickHouse, profile service, aanlevering, workers) and stay until Ctrl-C.
+
+    When it runs already: with --workers it gets that many, with --herstart its workers start anew one after another.
+    """
     del no_portal  # there is no portal to leave out yet
     gekozen = instellingen(data)
     gekozen = gekozen.model_copy(update={"data": gekozen.data.absolute()})
+    if herstart and not stapel.draait(gekozen.data):
+        raise stapel.StapelFout(f"no stack runs on {gekozen.data}: nothing to restart")
+    try:
+        _draai(gekozen, workers or 1)
+    except stapel.DraaitAl:
+        if workers is None and not herstart:
+            raise
+        aantal = verzoek.vraag(gekozen.data, workers, herstart=herstart, draait=lambda: stapel.draait(gekozen.data))
+        vertoon.uit.print(f"workers that are ready: {aantal}", highlight=False)
+
+
+def _draai(gekozen: Instellingen, workers: int) -> None:
+    """The stack on this data folder, until a signal. Raises StapelFout, and DraaitAl at once."""
     stop = threading.Event()
-    _bij_signaal(stop.set)
     with stapel.alleen_wij(gekozen.data):
+        _bij_signaal(stop.set, gekozen.data)
         alles = stapel.Stapel(
             gekozen, workers, meld=lambda tekst: vertoon.fout.print(tekst, highlight=False), stop_gevraagd=stop
         )
@@ -143,6 +196,9 @@ def aanleveren(
     ],
     oin: Annotated[str | None, typer.Option(help="OIN of the sender (default: as in each file).")] = None,
     controleer: Annotated[bool, typer.Option("--controleer", help="Only check and tell; deliver nothing.")] = False,
+    certificaat: Annotated[Path | None, typer.Option(help="Client certificate with your OIN (PEM).")] = None,
+    sleutel: Annotated[Path | None, typer.Option(help="The private key that goes with it (PEM).")] = None,
+    ca: Annotated[Path | None, typer.Option(help="CAs to trust the door by (PEM; default: the system's).")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -153,13 +209,17 @@ def aanleveren(
     if controleer:
         _controleer(bestanden, json_=json)
         return
-    url = instellingen(data).aanlevering
+    gekozen = instellingen(data)
+    url = gekozen.aanlevering
+    kring = aanlever_client.maak_kring(
+        certificaat or gekozen.client_certificaat, sleutel or gekozen.client_sleutel, ca or gekozen.client_ca
+    )
     geweigerd: list[dict[str, Any]] = []
     aangeleverd = 0
 
     async def lever() -> None:
         nonlocal aangeleverd
-        async with httpx.AsyncClient(timeout=300, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=300, trust_env=False, verify=kring) as client:
             for bestand in _met_balk(bestanden, "delivering"):
                 uitslag = await aanlever_client.lever_aan(url, bestand, oin, client)
                 if isinstance(uitslag, aanlever_client.Aangeleverd):
@@ -252,14 +312,15 @@ def topics_(data: Data = None, json: Json = False) -> None:
 
 @app.command("migreer", epilog="Example: berichtenstroom migreer")
 def migreer_(data: Data = None, json: Json = False) -> None:
-    """Bring the tables and views of ClickHouse to what this version needs."""
+    """Bring the tables and views of ClickHouse to what this version needs, and how long they keep rows."""
     gekozen = instellingen(data)
-    client = maak_client(gekozen.clickhouse)
+    client = verbind(gekozen, "")
     try:
-        toegepast = migreer(client, gekozen.database)
+        toegepast = [f"applied {naam}" for naam in migreer(client, gekozen.database)]
+        toegepast += zet_termijnen(client, gekozen.database, termijnen(gekozen))
     finally:
         client.close()
-    _regels([f"applied {naam}" for naam in toegepast], json_=json)
+    _regels(toegepast, json_=json)
 
 
 def _regels(regels: list[str], *, json_: bool) -> None:
@@ -270,9 +331,20 @@ def _regels(regels: list[str], *, json_: bool) -> None:
             vertoon.uit.print(regel, highlight=False)
 
 
-def _bij_signaal(doe: Callable[[], object]) -> None:
+def _bij_signaal(doe: Callable[[], object], data: Path) -> None:
+    """At the second signal the process is gone at once, and its parts die with it."""
+    gevraagd = False
+
+    def doe_of_verlaat(signaal: int, frame: FrameType | None) -> None:
+        nonlocal gevraagd
+        if gevraagd:
+            (data / ENDPOINTS).unlink(missing_ok=True)
+            os._exit(1)
+        gevraagd = True
+        doe()
+
     for signaal in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signaal, lambda *_: doe())
+        signal.signal(signaal, doe_of_verlaat)
 
 
 def main() -> None:
@@ -286,10 +358,8 @@ def main() -> None:
     except Mislukt:
         sys.exit(1)
     except ValidationError as fout:
-        namen = ", ".join(
-            f"BERICHTENSTROOM_{'_'.join(map(str, een['loc'])).upper()}: {een['msg']}" for een in fout.errors()
-        )
-        vertoon.fout.print(f"berichtenstroom: wrong setting: {namen}", style="red", highlight=False, markup=False)
+        tekst = f"berichtenstroom: wrong setting: {wat_is_er_mis(fout)}"
+        vertoon.fout.print(tekst, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
     except BEKENDE_FOUTEN as fout:
         vertoon.fout.print(f"berichtenstroom: {fout}", style="red", highlight=False, markup=False, soft_wrap=True)

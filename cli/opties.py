@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from domain.tijd import lees_tijd
-from sinks.database import maak_client
+from sinks.database import verbind
 from sinks.vragen import Filter, Op, Status, Vragen
 from streams.settings import Instellingen
 
@@ -50,7 +50,7 @@ def instellingen(data: Path | None) -> Instellingen:
 def vragen(data: Path | None) -> Iterator[Vragen]:
     """ClickHouse, to be asked."""
     gekozen = instellingen(data)
-    client = maak_client(gekozen.clickhouse, gekozen.database)
+    client = verbind(gekozen)
     try:
         yield Vragen(client)
     finally:

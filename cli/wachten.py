@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from cli.lag import KafkaWeg, einden
 from sinks.vragen import Vragen
 from streams.settings import Instellingen
 from streams.topics import topic_ids
+from streams.verbinding import Beheer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Open:
 def kijk(instellingen: Instellingen, vragen: Vragen) -> Open:
     """What is open at this moment. Raises KafkaWeg, DatabaseWeg."""
     topic = instellingen.topic("batch")
+    beheer = Beheer(instellingen)
     try:
-        beheer = AdminClient({"bootstrap.servers": instellingen.kafka, "log_level": 0})
         grenzen = einden(beheer, topic)
     except KafkaException as fout:
-        raise KafkaWeg(f"Kafka at {instellingen.kafka} does not answer: {fout.args[0].str()}") from fout
+        raise KafkaWeg(f"Kafka at {instellingen.kafka} does not answer: {beheer.reden(fout)}") from fout
     gezien = vragen.voortgang(topic_ids(instellingen, ["batch"])["batch"])
     niet_gelezen = sum(max(eind - max(gezien.get(p, 0), begin), 0) for p, (begin, eind) in grenzen.items())
     runs = [

@@ -2,8 +2,8 @@
 
 A folder (`file:///dir`) or S3 (`s3://bucket/prefix`, with the AWS_… variables that obstore reads). An object gets its
 final name only when it is whole: on S3 by nature, in a folder by writing it under `.tijdelijk`, flushing it to disk and
-then renaming it. So what is there is whole, and writing it again needs no more than flushing the folders that
-hold it: another writer may have renamed it a moment ago, and lost power takes such a name away.
+then renaming it. So what is there is whole, and writing it again within a day needs no more than flushing the folders
+that hold it: another writer may have renamed it a moment ago, and lost power takes such a name away.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -22,7 +22,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from domain.batch import SHA256_BYTES
-from streams.sleutels import Sleutels
+from streams.sleutels import KOP_BYTES, Sleutels, sleutelnaam
 
 TIJDELIJK = ".tijdelijk"
 _TEGELIJK = 16
@@ -31,6 +31,8 @@ _SPOELERS = 8
 """Threads that flush: a disk commits what several ask for in one go."""
 _WEES_NA_S = 24 * 3600
 """Age in seconds at which an unfinished object is surely left over from a crash."""
+VERS_S = 24 * 3600
+"""An object that is stored again at a higher age is written anew: how old it is tells when it was last asked for."""
 _DEEL = r"[A-Za-z0-9][A-Za-z0-9._=-]{0,127}"
 _NAAM = re.compile(rf"{_DEEL}(/{_DEEL}){{0,15}}")
 
@@ -111,6 +113,35 @@ class Objecten:
                 return False
             return True
 
+    async def sleutel_van(self, naam: str) -> str | None:
+        """The name of the key that an object is encrypted with; None when it is gone. Raises OpslagWeg, SleutelFout."""
+        with _als_opslag_weg():
+            try:
+                kop = await self._store.get_range_async(_toegestaan(naam), start=0, length=KOP_BYTES)
+            except FileNotFoundError:
+                return None
+        return sleutelnaam(bytes(kop))
+
+    async def lijst(self, map_: str) -> AsyncIterator[tuple[str, int]]:
+        """The names of all objects in a folder, with when each was last written, in milliseconds since 1970."""
+        with _als_opslag_weg():
+            async for deel in self._store.list(prefix=_toegestaan(map_)):
+                for een in deel:
+                    yield een["path"], int(een["last_modified"].timestamp() * 1000)
+
+    async def verplaats(self, naam: str, nieuw: str) -> None:
+        """Gives an object another name; the one that had it goes. One that is not there is left so."""
+        with _als_opslag_weg(), suppress(FileNotFoundError):
+            await self._store.rename_async(_toegestaan(naam), _toegestaan(nieuw))
+
+    async def verwijder(self, naam: str) -> None:
+        """Deletes an object, and its folder when that is empty then. One that is not there is left so."""
+        with _als_opslag_weg(), suppress(FileNotFoundError):
+            await self._store.delete_async(_toegestaan(naam))
+        if self._map is not None:
+            with suppress(OSError):  # it holds others
+                (self._map / naam).parent.rmdir()
+
     async def controleer(self) -> None:
         """Writes, reads and removes a small object. Raises OpslagWeg when the store cannot be used."""
         naam = f"{TIJDELIJK}/proef-{secrets.token_hex(16)}"
@@ -121,7 +152,7 @@ class Objecten:
 
     async def _schrijf(self, poort: asyncio.Semaphore, naam: str, inhoud: bytes) -> None:
         async with poort:
-            if await self.bestaat(naam):
+            if await self._is_vers(naam):
                 return
             versleuteld = await asyncio.to_thread(self._sleutels.versleutel, inhoud)
             if self._map is None:
@@ -131,6 +162,14 @@ class Objecten:
             await self._store.put_async(tijdelijk, versleuteld)
             await self._spoel(self._map / tijdelijk)
             await self._store.rename_async(tijdelijk, naam)
+
+    async def _is_vers(self, naam: str) -> bool:
+        """Whether an object is there that is not to be written anew."""
+        try:
+            gevonden = await self._store.head_async(naam)
+        except FileNotFoundError:
+            return False
+        return time.time() - gevonden["last_modified"].timestamp() < VERS_S
 
     async def _spoel(self, pad: Path) -> None:
         await asyncio.get_running_loop().run_in_executor(self._spoelers, _spoel, pad)

@@ -10,6 +10,7 @@ from avro.gegevens import als_json, soort_van
 from domain.batch import GUID_BYTES, Batch
 from domain.beslissing import Uitkomst
 from domain.codes import NUL_GUID, toonbaar_berichttype
+from domain.logboek import ZOEK_BYTES, Logboek
 from domain.notificatie import Plaats
 from domain.referentie import Gegeven, Herkomst
 from domain.resultaat import Resultaat
@@ -45,6 +46,21 @@ KOLOMMEN = {
         "ontvanger",
         "object",
         "volgorde",
+    ),
+    "logboekregels": (
+        "proceskenmerk",
+        "eerste",
+        "volgorde",
+        "leverancier",
+        "batch_id",
+        "aangeleverd_op",
+        "verwerkt_op",
+        "verwerkingsactiviteit",
+        "sleutel",
+        "nummers",
+        "codes",
+        "betrokkenen",
+        "zoeksleutels",
     ),
     "wijzigingen": ("soort", "sleutel", "oin", "volgorde", "op", "door", "toestand"),
     "resultaten": ("leverancier", "batch_id", "proceskenmerk", "verwerkt_op", "totaal", "per_code"),
@@ -125,6 +141,29 @@ def van_uitkomst(uitkomst: Uitkomst, offset: int) -> list[Sequence[Any]]:
         [uitkomst.object] * aantal,
         [offset] * aantal,
     ]
+
+
+def van_logboek(logboek: Logboek, offset: int) -> list[Sequence[Any]]:
+    """The row of `logboekregels` for a record of topic `logboek`; none when it is about no message."""
+    kader = logboek.kader
+    if not logboek.nummers:
+        return [[] for _ in KOLOMMEN["logboekregels"]]
+    rij = (
+        kader.proceskenmerk,
+        logboek.nummers[0],
+        offset,
+        kader.leverancier,
+        kader.batch_id,
+        kader.aangeleverd_op,
+        logboek.verwerkt_op,
+        logboek.verwerkingsactiviteit,
+        logboek.sleutel,
+        logboek.nummers,
+        [str(code) for code in logboek.codes],
+        logboek.betrokkenen,
+        [logboek.zoeksleutels[i : i + ZOEK_BYTES] for i in range(0, len(logboek.zoeksleutels), ZOEK_BYTES)],
+    )
+    return [[waarde] for waarde in rij]
 
 
 def van_resultaat(resultaat: Resultaat) -> list[Sequence[Any]]:

@@ -9,13 +9,20 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from sinks.database import DatabaseWeg, vertaal_fouten
 from sinks.rijen import KOLOMMEN, Rijen
+from streams.hartslag import slag
 
 log = logging.getLogger(__name__)
 
 _VOORTGANG = ("topic", "topic_id", "partitie", "volgende")
+_INSERT = {
+    "async_insert": 0,
+    # Rows of more than 100 weeks at once are refused for ever, and the line would stand still for a clock gone wrong.
+    "max_partitions_per_insert_block": 0,
+}
 
 
 def _meld(staat: RetryCallState) -> None:
+    slag()
     log.warning("ClickHouse does not take rows now, trying again: attempt %d", staat.attempt_number)
 
 
@@ -39,7 +46,7 @@ class Schrijver:
         def insert() -> None:
             with vertaal_fouten():
                 self._client.insert(
-                    tabel, data, column_names=kolommen, column_oriented=column_oriented, settings={"async_insert": 0}
+                    tabel, data, column_names=kolommen, column_oriented=column_oriented, settings=_INSERT
                 )
 
         async for poging in AsyncRetrying(

@@ -1,4 +1,4 @@
-"""From `batch`, `validatie`, `resultaat` and the reference data to ClickHouse, each record's rows seen exactly once.
+"""From the topics to ClickHouse, each record's rows seen exactly once.
 
 Rows first, confirmed; then the progress (the topic's id, partition, next offset), in ClickHouse too; then Kafka's
 commit, for who watches the lag. After a death anywhere between, the same records come again, and their rows collapse
@@ -17,17 +17,24 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from avro.codec import SOORTEN, Codec, Onleesbaar
 from sinks.database import DatabaseWeg
-from sinks.rijen import Rijen, van_batch, van_gegeven, van_resultaat, van_uitkomst
+from sinks.rijen import Rijen, van_batch, van_gegeven, van_logboek, van_resultaat, van_uitkomst
 from sinks.schrijver import Schrijver
 from sinks.vragen import Vragen
-from streams import metrics
+from streams import metrics, verbinding
 from streams.dlq import Terzijde
 from streams.fence import LogVerdwenen
+from streams.hartslag import hoort_bij, slag
+from streams.inhoud import lees_gegeven
 from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
 
-_TABEL = {"batch": "runs", "validatie": "uitkomsten", "resultaat": "resultaten"} | dict.fromkeys(SOORTEN, "wijzigingen")
+_TABEL = {
+    "batch": "runs",
+    "validatie": "uitkomsten",
+    "logboek": "logboekregels",
+    "resultaat": "resultaten",
+} | dict.fromkeys(SOORTEN, "wijzigingen")
 ONDERWERPEN = tuple(_TABEL)
 """The topics that ClickHouse gets, named without prefix."""
 
@@ -67,10 +74,11 @@ class Sink:
         self._vastgelegd: dict[TopicPartition, int] = {}
         self._gezocht: dict[TopicPartition, int] = {}
         self._fout: BaseException | None = None
+        self._rond_af = False
         self._toewijzing = 1
         """Odd from the loss of an assignment until every partition of the next has been sought to its progress."""
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=instellingen.kafka,
+            **verbinding.aiokafka(instellingen),
             group_id=instellingen.groep("sink"),
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -84,12 +92,21 @@ class Sink:
             max_partition_fetch_bytes=instellingen.sink_bytes // 8,
         )
 
+    def rond_af(self) -> None:
+        """Lets `loop` end when all that was read is in ClickHouse, with its progress."""
+        self._rond_af = True
+
     async def loop(self) -> None:
-        """Runs until cancelled. Raises LogVerdwenen or TeVeelOnleesbaar: then a person must look."""
+        """Runs until `rond_af` or cancelled, and leaves its group.
+
+        Raises LogVerdwenen or TeVeelOnleesbaar: then a person must look.
+        """
+        hoort_bij("sink")
         self._consumer.subscribe(list(self._onderwerp), listener=_Toewijzing(self))
         try:
             await self._consumer.start()  # until the first place is found: who ends it there leaves the group as well
-            while True:
+            while not self._rond_af:
+                slag()
                 await self._ronde()
         finally:
             await self._consumer.stop()
@@ -109,6 +126,7 @@ class Sink:
                     self._toewijzing += 1
                     return
                 except DatabaseWeg:
+                    slag()
                     log.warning("ClickHouse is away, the sink waits for its progress")
                     await asyncio.sleep(1)
         except Exception as fout:  # aiokafka would log it and go on without a place
@@ -175,6 +193,7 @@ class Sink:
         for tp, records in gelezen.items():
             for record in records:
                 await self._voeg_toe(rijen, tp, record)
+        await self._terzijde.duurzaam()
         for tabel in rijen.values():
             if len(tabel):
                 await self._schrijver.schrijf_tabel(tabel)
@@ -191,14 +210,17 @@ class Sink:
                 kolommen = van_batch(self._codec.lees_batch(record.value), record.offset)
             elif onderwerp == "validatie":
                 kolommen = van_uitkomst(self._codec.lees_uitkomst(record.value), record.offset)
+            elif onderwerp == "logboek":
+                kolommen = van_logboek(self._codec.lees_logboek(record.value), record.offset)
             elif onderwerp == "resultaat":
                 kolommen = van_resultaat(self._codec.lees_resultaat(record.value))
             else:
-                kolommen = van_gegeven(self._codec.lees_gegeven(onderwerp, record.value), record.offset)
+                gegeven = lees_gegeven(self._codec, onderwerp, record.key, record.value)
+                kolommen = van_gegeven(gegeven, record.offset)
         except Onleesbaar as fout:
             await self._terzijde.zet(tp.topic, tp.partition, record.offset, str(fout))
             return
-        self._terzijde.leesbaar()
+        self._terzijde.leesbaar(tp.topic, tp.partition, record.offset)
         rijen[_TABEL[onderwerp]].voeg_toe(kolommen)
 
     async def _leg_vast(self, gelezen: dict[TopicPartition, int], toewijzing: int) -> None:

@@ -184,23 +184,33 @@ class Vragen(Stroomvragen):
         return self._achter("status = 'waarschuwing'", uitgeklapt, "waarschuwing", filter_ or Filter(), code)
 
     def resultaat(
-        self, batch_id: UUID, leverancier: str | None = None, proceskenmerk: UUID | None = None
+        self,
+        batch_id: UUID,
+        leverancier: str | None = None,
+        proceskenmerk: UUID | None = None,
+        wie: str | None = None,
     ) -> Resultaat | None:
         """The result of the latest run over a batch, or of the run named; None until it is finished and answered.
 
+        With `wie` only runs count that he delivered himself or that bear his name; his own deliveries go before those
+        of another, who can so not put a result of his in the place of theirs.
         Raises Dubbelzinnig when several leveranciers used this BatchID and none is named.
         """
         voorwaarden, parameters = ["batch_id = {batch:UUID}"], {"batch": str(batch_id)}
         if leverancier is not None:
             voorwaarden.append("leverancier = {leverancier:String}")
             parameters["leverancier"] = leverancier
+        if wie is not None:
+            voorwaarden.append("(aangeleverd_door = {wie:String} OR leverancier = {wie:String})")
+        parameters["wie"] = wie or ""
         if proceskenmerk is not None:
             voorwaarden.append("proceskenmerk = {proceskenmerk:UUID}")
             parameters["proceskenmerk"] = str(proceskenmerk)
         sql = f"""
             SELECT {KADER}, (leverancier, batch_id, proceskenmerk) IN
                 (SELECT leverancier, batch_id, proceskenmerk FROM resultaten WHERE batch_id = {{batch:UUID}})
-            FROM eerste_runs FINAL {_waar(voorwaarden)} ORDER BY volgorde DESC
+            FROM eerste_runs FINAL {_waar(voorwaarden)}
+            ORDER BY aangeleverd_door = {{wie:String}} DESC, volgorde DESC
         """
         runs = [(Kader(*rij[:-1]), rij[-1]) for rij in self._rijen(sql, **parameters)]
         leveranciers = sorted({kader.leverancier for kader, _ in runs})
@@ -213,11 +223,12 @@ class Vragen(Stroomvragen):
         except NietAfgerond:  # the result came before the rows it was made from: another replica, or a table refilled
             return None
 
-    def ontvangen_op(self, leverancier: str, batch_id: UUID) -> int | None:
-        """When a batch was first at the door, in milliseconds; None when it is not known."""
+    def ontvangen_op(self, leverancier: str, batch_id: UUID, wie: str | None = None) -> int | None:
+        """When a batch was first at the door, in milliseconds; None when it is not known. `wie`: as in `resultaat`."""
         sql = """SELECT toUnixTimestamp64Milli(min(aangeleverd_op)), count() FROM runs
-                 WHERE leverancier = {leverancier:String} AND batch_id = {batch:UUID}"""
-        ((eerste, aantal),) = self._rijen(sql, leverancier=leverancier, batch=str(batch_id))
+                 WHERE leverancier = {leverancier:String} AND batch_id = {batch:UUID}
+                     AND ({wie:String} IN ('', leverancier, aangeleverd_door))"""
+        ((eerste, aantal),) = self._rijen(sql, leverancier=leverancier, batch=str(batch_id), wie=wie or "")
         return int(eerste) if aantal else None
 
     def sla(self, nu: int, van: int | None = None, tot: int | None = None) -> list[Rij]:

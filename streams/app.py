@@ -11,6 +11,7 @@ from typing import Any
 import faust
 from mode import CrashingSupervisor
 
+from streams import verbinding
 from streams.settings import MAX_RECORD_BYTES, Instellingen
 
 Event = faust.EventT[bytes]
@@ -31,7 +32,7 @@ def maak_app(instellingen: Instellingen) -> faust.App:
     return faust.App(
         instellingen.groep("worker"),
         datadir=datadir,
-        broker=";".join(f"kafka://{adres.strip()}" for adres in instellingen.kafka.split(",")),
+        **verbinding.faust(instellingen),
         agent_supervisor=CrashingSupervisor,
         autodiscover=False,
         web_enabled=False,
@@ -44,7 +45,8 @@ def maak_app(instellingen: Instellingen) -> faust.App:
         broker_max_poll_records=_BUFFER_RECORDS // 10,
         broker_commit_livelock_soft_timeout=24 * 3600.0,
         broker_session_timeout=10.0,
-        broker_heartbeat_interval=3.0,
+        # Members learn by it that one came or left; until all did, nothing is decided.
+        broker_heartbeat_interval=1.0,
         broker_rebalance_timeout=15.0,
         # An agent may wait long for a service that is away; that alone must not make it leave the group.
         broker_max_poll_interval=24 * 3600.0,

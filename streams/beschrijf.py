@@ -2,11 +2,20 @@
 
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import SecretStr
 
 from streams.settings import Instellingen
 
-_SOORTEN = {str: "text", int: "whole number", float: "number", Path: "path", bool: "true or false"}
+_SOORTEN = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    Path: "path",
+    bool: "true or false",
+    SecretStr: "text, secret",
+}
 
 
 def beschrijf() -> str:
@@ -20,8 +29,14 @@ def beschrijf() -> str:
 
 
 def _soort(annotatie: Any) -> str:
-    soorten = get_args(annotatie) if isinstance(annotatie, UnionType) else (annotatie,)
-    return " or ".join(_SOORTEN[soort] for soort in soorten if soort is not type(None))
+    soorten = get_args(annotatie) if get_origin(annotatie) in (Union, UnionType) else (annotatie,)
+    return " or ".join(_naam(soort) for soort in soorten if soort is not type(None))
+
+
+def _naam(soort: Any) -> str:
+    if get_origin(soort) is Literal:
+        return f"one of {', '.join(f'`{keuze}`' for keuze in get_args(soort))}"
+    return _SOORTEN[soort]
 
 
 def _waarde(waarde: object) -> str:

@@ -7,14 +7,18 @@ read (committed) after that is all that was ever decided, and nobody else adds t
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
+from streams import verbinding
+from streams.einden import ALLES, VAST, einden
+from streams.hartslag import slag
 from streams.settings import MAX_RECORD_BYTES, Instellingen
 
 log = logging.getLogger(__name__)
@@ -22,6 +26,11 @@ log = logging.getLogger(__name__)
 TRANSACTIE_MS = 30_000
 """After this a transaction that nobody ends is aborted by the broker, so that readers of what is committed go on."""
 
+
+_POGINGEN = 5
+"""Attempts to end what was left open."""
+_LEESBAAR_S = 5.0
+"""Seconds in which what is committed must come to its readers."""
 
 KAFKA_WEG = (KafkaError, OSError, TimeoutError)
 """What aiokafka raises when a transaction cannot go on."""
@@ -51,15 +60,17 @@ class Record:
 
 
 class EigenPartitie:
-    """One partition of one topic, owned by whoever opened it last; with it the same partition of topic `naast`."""
+    """One partition of one topic, owned by whoever opened it last; with it, in the same transactions, the same
+    partition of topics `naast` and `logboek`."""
 
     def __init__(self, instellingen: Instellingen, onderwerp: str, partitie: int, naast: str | None = None) -> None:
         self._instellingen = instellingen
         self.partitie = partitie
         self._topic = instellingen.topic(onderwerp)
         self._naast = self._topic if naast is None else instellingen.topic(naast)
+        self._logboek = instellingen.topic("logboek")
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=instellingen.kafka,
+            **verbinding.aiokafka(instellingen),
             transactional_id=instellingen.groep(f"{onderwerp}-{partitie}"),
             transaction_timeout_ms=TRANSACTIE_MS,
             acks="all",
@@ -73,6 +84,8 @@ class EigenPartitie:
         Raises KafkaError when the broker is away, LogVerdwenen when the log starts after `vanaf` or ends before it.
         """
         await self._producer.start()
+        tps = {TopicPartition(topic, self.partitie) for topic in (self._topic, self._naast, self._logboek)}
+        await maak_af(self._producer, tps)
         return await lees_tot_eind(self._instellingen, self._topic, self.partitie, vanaf)
 
     def lees_naast(self) -> AsyncIterator[Record]:
@@ -84,16 +97,19 @@ class EigenPartitie:
         records: Sequence[tuple[bytes, bytes]],
         mag: Callable[[], bool] = lambda: True,
         naast: Sequence[tuple[bytes, bytes | None]] = (),
+        logboek: Sequence[tuple[bytes, bytes]] = (),
     ) -> list[int]:
-        """Writes (key, value) records, and those for topic `naast`, in one transaction: all are committed, or none.
+        """Writes (key, value) records, and those for `naast` and `logboek`, in one transaction: all are committed, or
+        none.
 
-        Returns their offsets, first of `records`, then of `naast`. `mag` is asked at the last moment before the
+        Returns the offsets of `records`, then those of `naast`. `mag` is asked at the last moment before the
         commit. Raises Ingetrokken when it says no, Onteigend when another owner came, TimeoutError. After these or any
         other error close the partition: whether the records are committed, only opening it anew tells.
         """
         async with asyncio.timeout(TRANSACTIE_MS / 1000):
             alle = [(self._topic, *record) for record in records] + [(self._naast, *record) for record in naast]
-            return await self._schrijf(alle, mag)
+            offsets = await self._schrijf([*alle, *((self._logboek, *record) for record in logboek)], mag)
+            return offsets[: len(alle)]
 
     async def _schrijf(self, records: Sequence[tuple[str, bytes, bytes | None]], mag: Callable[[], bool]) -> list[int]:
         try:
@@ -104,20 +120,35 @@ class EigenPartitie:
             ]
             geschreven = await asyncio.gather(*beloften, return_exceptions=True)
             offsets = []
+            tot: dict[TopicPartition, int] = {}
             for uitslag in geschreven:
                 if isinstance(uitslag, BaseException):
                     raise uitslag
                 if uitslag.offset < 0:  # the broker took it for a repeat: where it stands, only reading tells
                     raise KafkaError(f"{self._topic}[{self.partitie}] does not tell where a record stands")
                 offsets.append(uitslag.offset)
+                tot[uitslag.topic_partition] = uitslag.offset
             if not mag():
                 raise Ingetrokken
             await self._producer.commit_transaction()
-        except AssertionError as fout:  # aiokafka's word for a state that it cannot leave
+            await self._tot_leesbaar(tot)
+        except (AssertionError, IllegalOperation) as fout:  # aiokafka's words for a state that it cannot leave
             raise KafkaError(f"the producer of {self._topic}[{self.partitie}] cannot go on") from fout
         except ProducerFenced as fout:
             raise Onteigend(f"{self._topic}[{self.partitie}] has a newer owner") from fout
+        slag()
         return offsets
+
+    async def _tot_leesbaar(self, geschreven: Mapping[TopicPartition, int]) -> None:
+        """Until readers get them: a commit that is confirmed can still be lost with the broker (see `maak_af`)."""
+        grens = time.monotonic() + _LEESBAAR_S
+        while True:
+            vast = await einden(self._producer, geschreven.keys(), VAST)
+            if all(vast[tp] > offset for tp, offset in geschreven.items()):
+                return
+            if time.monotonic() > grens:
+                raise KafkaError(f"what is committed on {self._topic}[{self.partitie}] cannot be read")
+            await asyncio.sleep(0.005)
 
     async def close(self) -> None:
         """Lets go without fencing anybody; what was not committed is aborted."""
@@ -127,10 +158,37 @@ class EigenPartitie:
             log.info("closing the producer of %s[%d]: %s", self._topic, self.partitie, type(fout).__name__)
 
 
+async def maak_af(producer: AIOKafkaProducer, tps: Collection[TopicPartition]) -> None:
+    """Ends what Kafka left open on these partitions under the id of this producer, which was just started.
+
+    A broker that dies right after it took a commit can, when it comes back, call that transaction complete without
+    having ended it in the log: it skips partitions whose leader it does not know yet (Kafka 4.4). What was confirmed to
+    the writer then never comes to readers of what is committed, nor does anything behind it. Since nobody else writes
+    with this id, it shows: what is committed ends before the log does. An empty transaction ends it, as committed. If
+    it was an aborted one its records count after all, which harms nobody: they were made as all others, and nobody has
+    decided otherwise since. Raises KafkaError when it is not ours to end.
+    """
+    open_: list[TopicPartition] = []
+    for _ in range(_POGINGEN):
+        eind, vast = await einden(producer, tps, ALLES), await einden(producer, tps, VAST)
+        open_ = [tp for tp in tps if vast[tp] < eind[tp]]
+        if not open_:
+            return
+        log.warning(
+            "Kafka left a transaction open, ending it: %s", ", ".join(f"{tp.topic}[{tp.partition}]" for tp in open_)
+        )
+        await producer.begin_transaction()
+        for tp in open_:
+            producer._txn_manager.maybe_add_partition_to_txn(tp)  # there is no public way to take part without a record
+        await producer.commit_transaction()
+        await asyncio.sleep(0.1)
+    raise KafkaError(f"a transaction of somebody else is open on {open_[0].topic}[{open_[0].partition}]")
+
+
 class _Lezer:
     def __init__(self, instellingen: Instellingen) -> None:
         self.consumer = AIOKafkaConsumer(
-            bootstrap_servers=instellingen.kafka,
+            **verbinding.aiokafka(instellingen),
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -160,6 +218,15 @@ async def eerste_vanaf(instellingen: Instellingen, topic: str, partitie: int, va
         return int(eind)
 
 
+async def eerste_sinds(instellingen: Instellingen, topic: str, partitie: int, tijd: int) -> int:
+    """The offset of the first record that came in since `tijd` (milliseconds since 1970), else the end of the log."""
+    tp = TopicPartition(topic, partitie)
+    async with _Lezer(instellingen) as lezer:
+        lezer.consumer.assign([tp])
+        gevonden = (await lezer.consumer.offsets_for_times({tp: max(tijd, 0)}))[tp]
+        return int((await lezer.consumer.end_offsets([tp]))[tp] if gevonden is None else gevonden.offset)
+
+
 async def lees_tot_eind(instellingen: Instellingen, topic: str, partitie: int, vanaf: int) -> list[Record]:
     """All committed records of a partition from `vanaf` to the end it has now. Raises LogVerdwenen, KafkaError."""
     return [record async for record in doorloop(instellingen, topic, partitie, vanaf)]
@@ -182,6 +249,7 @@ async def doorloop(instellingen: Instellingen, topic: str, partitie: int, vanaf:
         consumer.seek(tp, max(vanaf, begin))
         while await consumer.position(tp) < eind:
             for record in (await consumer.getmany(tp, timeout_ms=200)).get(tp, []):
+                slag()  # a long log is read for long
                 yield Record(record.offset, record.key, record.value, record.timestamp)
 
 
@@ -198,6 +266,7 @@ async def lees_op(instellingen: Instellingen, topic: str, partitie: int, offsets
             consumer.seek(tp, offset)
             while await consumer.position(tp) <= offset:
                 for record in (await consumer.getmany(tp, timeout_ms=200, max_records=1)).get(tp, []):
+                    slag()
                     if record.offset == offset:
                         gevonden[offset] = Record(record.offset, record.key, record.value, record.timestamp)
     return gevonden

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,9 @@ from faust.types import TP
 
 from streams.app import Event, is_actueel
 from streams.fence import eerste_vanaf
+from streams.hartslag import slag
 from streams.settings import Instellingen
+from streams.uitloop import Uitloop
 from streams.volgorde import Oordeel, Volgorde
 
 log = logging.getLogger(__name__)
@@ -24,11 +26,24 @@ _STIL = 5
 """So many looks without progress, while the log goes on, mean that the next record was dropped on its way."""
 
 
+async def _leg_vast(thread: Any, plaatsen: Mapping[TP, int]) -> None:
+    """Commits in the consumer's own thread, where no rebalance comes between the look at what is ours and the request.
+
+    Faust's public commit takes only what Faust acked; this one would end the worker when nothing of it is left.
+    """
+    if van_ons := {tp: volgende for tp, volgende in plaatsen.items() if tp in thread.assignment()}:
+        await thread._commit(van_ons)
+
+
 class Lezer:
     """For one agent on one topic; use it within `bewaakt`."""
 
-    def __init__(self, app: faust.App, instellingen: Instellingen, onderwerp: str) -> None:
+    def __init__(
+        self, app: faust.App, instellingen: Instellingen, onderwerp: str, uitloop: Uitloop | None = None
+    ) -> None:
+        """Once `uitloop` is asked for nothing is taken any more."""
         self._app = app
+        self._uitloop = uitloop
         self._instellingen = instellingen
         self._topic = instellingen.topic(onderwerp)
         self._generatie: object = None
@@ -52,9 +67,12 @@ class Lezer:
 
     async def neem(self, events: Sequence[Event]) -> list[Event]:
         """Those of the events that are the next of a partition of ours; the others come again, or came before."""
+        slag()
         genomen = []
         for event in events:
             bericht = event.message
+            if self._uitloop is not None and self._uitloop.gevraagd:
+                break
             if not is_actueel(self._app, event):
                 continue
             await self._begin()
@@ -83,7 +101,8 @@ class Lezer:
             if is_actueel(self._app, event):
                 plaatsen[event.message.tp] = max(plaatsen.get(event.message.tp, 0), event.message.offset + 1)
         if plaatsen:
-            await self._consumer._commit(plaatsen)  # the public one takes only what Faust acked
+            thread = self._consumer._thread
+            await thread.call_thread(_leg_vast, thread, plaatsen)
         for tp, volgende in plaatsen.items():
             if self._onbevestigd.get(tp) == volgende - 1:
                 del self._onbevestigd[tp]

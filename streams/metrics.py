@@ -23,6 +23,12 @@ BESLISTIJD = Histogram(
     "Seconds from a take of slices to their durable decision. High: profile service, store or Kafka is slow.",
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
 )
+VASTGELOPEN = Gauge(
+    "berichtenstroom_vastgelopen",
+    "1 while this part gives no sign for half of what BERICHTENSTROOM_VASTGELOPEN_S allows, though there is work. Then "
+    "the process ends itself with code 3: its log says where the part stood.",
+    ["deel"],
+)
 WACHT_OP = Gauge("berichtenstroom_wacht_op", "1 while the agent waits for this part because it is away.", ["deel"])
 WACHTEND = Gauge(
     "berichtenstroom_wachtend",
@@ -37,6 +43,11 @@ AANGEBODEN = Counter(
     "berichtenstroom_aangeboden",
     "Slices of runs that fell silent, offered again. Rising while nothing waits for an outage: slices are skipped, "
     "look why in the workers' logs and in `dlq`.",
+)
+TERZIJDE = Counter(
+    "berichtenstroom_terzijde",
+    "Records that cannot be read and were set aside in `dlq`, by topic. Any: `berichtenstroom dlq toon` says which.",
+    ["topic"],
 )
 VERLOREN = Gauge(
     "berichtenstroom_verloren",

@@ -2,13 +2,14 @@
 
 from aiokafka import AIOKafkaProducer
 
+from streams import verbinding
 from streams.settings import MAX_RECORD_BYTES, Instellingen
 
 
 def maak_producer(instellingen: Instellingen) -> AIOKafkaProducer:
     """A producer to be started by the caller."""
     return AIOKafkaProducer(
-        bootstrap_servers=instellingen.kafka,
+        **verbinding.aiokafka(instellingen),
         acks="all",
         enable_idempotence=True,
         compression_type="lz4",

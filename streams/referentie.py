@@ -1,7 +1,7 @@
 """Reference data in its four compacted topics, as every process follows it; `streams.referentieschrijver` changes it.
 
 A change counts at once for all that is still on its way, so whoever makes one returns only when no running process can
-decide on the old state any more. That rests on four things:
+decide on the old state any more. That rests on six things:
 
 - Every process follows in a consumer group of its own, and commits an offset only after it has applied what stands
   before it. Applying waits for the slot in which a decision is being made.
@@ -11,6 +11,11 @@ decide on the old state any more. That rests on four things:
   decide before it got there.
 - A process that is cut off or stands still loses its membership after `SESSIE_S`, and is then no longer waited for. It
   counts its own membership from the moment it *sent* its last successful commit, so it stops deciding before that.
+- A record that cannot be read leaves its thing in the dark: nothing is decided until a later record of the same key
+  tells what it is. Deciding on what stood there before would be deciding on other data.
+- A process that stands still between its last look at that (`bij`) and its commit has all its records in the log by
+  then. So the writer waits at last until every transaction that is open on what is decided by this data has ended:
+  committed before the change returns, or ended by the next owner, or by the broker.
 """
 
 import asyncio
@@ -28,6 +33,8 @@ from confluent_kafka.admin import AdminClient
 
 from avro.codec import SOORTEN, Codec, Onleesbaar
 from domain.referentie import Berichttype, Dienst, Gegeven, Leverancier, Machtiging, Referentie
+from streams import metrics, verbinding
+from streams.inhoud import lees_gegeven
 from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
@@ -69,6 +76,7 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
         self._codec = codec
         self._bij_fout = bij_fout
         self._fout: BaseException | None = None
+        self._duister: Duister = {}
         self._taken: list[asyncio.Task[None]] = []
         self._toegepast = dict.fromkeys(_partities(instellingen), 0)
         self._verder = asyncio.Event()
@@ -82,15 +90,28 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
 
     @property
     def bij(self) -> bool:
-        """Whether whoever changes something waits for this process: only then may it decide, or commit a decision."""
+        """Whether whoever changes something waits for this process and all that it read is known: only then may it
+        decide, or commit a decision."""
+        return self._is_lid and not self._duister
+
+    @property
+    def is_duister(self) -> bool:
+        """Whether nothing is decided because the last record of some thing cannot be read."""
+        return bool(self._duister)
+
+    @property
+    def _is_lid(self) -> bool:
         return self._fout is None and time.monotonic() - self._bevestigd < ZEKER_S
 
     async def wacht_bij(self) -> None:
         """Returns when `bij`; not to be called with the slot held. Raises ReferentieFout when following has failed."""
         while not self.bij:
-            if self._fout is not None:
-                raise ReferentieFout(f"following the reference data has failed: {self._fout}") from self._fout
+            self._controleer()
             await asyncio.sleep(0.02)
+
+    def _controleer(self) -> None:
+        if self._fout is not None:
+            raise ReferentieFout(f"following the reference data has failed: {self._fout}") from self._fout
 
     @asynccontextmanager
     async def beslissing(self) -> AsyncIterator[Referentie]:
@@ -106,9 +127,12 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
                     return
 
     async def start(self) -> None:
-        """Returns when everything that was in the topics is applied. Raises ReferentieFout, KafkaError."""
+        """Returns when everything that was in the topics is applied; what of it cannot be read keeps `bij` off.
+
+        Raises ReferentieFout, KafkaError.
+        """
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._instellingen.kafka,
+            **verbinding.aiokafka(self._instellingen),
             group_id=self.groep,
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -123,7 +147,9 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
             self._taken = [asyncio.create_task(self._volg()), asyncio.create_task(self._blijf_lid())]
             for taak in self._taken:
                 taak.add_done_callback(self._geeindigd)
-            await self.wacht_bij()
+            while not self._is_lid:
+                self._controleer()
+                await asyncio.sleep(0.02)
         except BaseException:
             await self.stop()
             raise
@@ -164,8 +190,9 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
                     for tp, records in gelezen.items():
                         # After a new membership records can come again: never back to an older state.
                         nieuw = [record for record in records if record.offset >= self._toegepast[tp]]
-                        _pas_toe(self.referentie, self._codec, self._instellingen, nieuw)
+                        _pas_toe(self.referentie, self._duister, self._codec, self._instellingen, nieuw)
                         self._toegepast[tp] = max(self._toegepast[tp], records[-1].offset + 1)
+                self._meld_duister()
             for tp in self._toegepast:
                 try:
                     positie = await self._consumer.position(
@@ -176,6 +203,11 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._toegepast[tp] = max(self._toegepast[tp], positie)
             if self._toegepast != eerder:
                 self._verder.set()
+
+    def _meld_duister(self) -> None:
+        metrics.WACHT_OP.labels("referentiegegevens").set(bool(self._duister))
+        if self._duister:
+            log.error("nothing is decided: %s", _duisternis(self._duister))
 
     async def _blijf_lid(self) -> None:
         while True:
@@ -222,7 +254,7 @@ def verwijder_groepen(admin: AdminClient, groepen: list[str]) -> None:
 
 def admin_client(instellingen: Instellingen) -> AdminClient:
     """For what has to do with groups. Keep it until its futures are done."""
-    return AdminClient({"bootstrap.servers": instellingen.kafka, "log_level": 0})
+    return verbinding.Beheer(instellingen)
 
 
 def _partities(instellingen: Instellingen) -> list[TopicPartition]:
@@ -233,7 +265,7 @@ def _partities(instellingen: Instellingen) -> list[TopicPartition]:
 async def lezer(instellingen: Instellingen) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer outside all groups, for `lees`. Raises ReferentieFout, KafkaError."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=instellingen.kafka,
+        **verbinding.aiokafka(instellingen),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -258,30 +290,46 @@ async def lees(
     """The state, and up to where it was read. Raises ReferentieFout, KafkaError."""
     partities = _partities(instellingen)
     referentie, eind = Referentie(), await consumer.end_offsets(partities)
+    duister: Duister = {}
     while any([await consumer.position(tp) < eind[tp] for tp in partities]):
         for records in (await consumer.getmany(timeout_ms=200)).values():
-            _pas_toe(referentie, codec, instellingen, records)
+            _pas_toe(referentie, duister, codec, instellingen, records)
+    if duister:
+        raise ReferentieFout(_duisternis(duister))
     return referentie, eind
 
 
+Duister = dict[tuple[str, bytes], str]
+"""Things whose state is not known, since their last record cannot be read: by kind and key, where and why."""
+
+
+def _duisternis(duister: Duister) -> str:
+    return (
+        f"the reference data cannot be known: {'; '.join(duister.values())}. "
+        "'berichtenstroom dlq herstel --help' says how to put back what stood there"
+    )
+
+
 def _pas_toe(
-    referentie: Referentie, codec: Codec, instellingen: Instellingen, records: Iterable[ConsumerRecord]
+    referentie: Referentie,
+    duister: Duister,
+    codec: Codec,
+    instellingen: Instellingen,
+    records: Iterable[ConsumerRecord],
 ) -> None:
-    """Raises ReferentieFout for a record that cannot be read: half of the data is worse than none."""
+    """Half of the data is worse than none: what cannot be read makes its key dark, until a later record of that key."""
     gegevens: list[Gegeven] = []
     for record in records:
-        plaats = f"{record.topic}[{record.partition}] offset {record.offset}"
         soort = record.topic.removeprefix(instellingen.topic_prefix)
+        sleutel = record.key or b""
+        duister.pop((soort, sleutel), None)
         if record.value is None:
             referentie.zet(gegevens)
             gegevens.clear()
-            referentie.verwijder(_KLASSEN[soort], (record.key or b"").decode())
+            referentie.verwijder(_KLASSEN[soort], sleutel.decode(errors="replace"))
             continue
         try:
-            gegeven = codec.lees_gegeven(soort, record.value)
+            gegevens.append(lees_gegeven(codec, soort, record.key, record.value))
         except Onleesbaar as fout:
-            raise ReferentieFout(f"{plaats}: {fout}") from fout
-        if gegeven.sleutel.encode() != record.key:
-            raise ReferentieFout(f"{plaats} has the key of something else")
-        gegevens.append(gegeven)
+            duister[soort, sleutel] = f"{record.topic}[{record.partition}] offset {record.offset}: {fout}"
     referentie.zet(gegevens)

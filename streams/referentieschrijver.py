@@ -14,14 +14,15 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, IsolationLevel, KafkaException
 from confluent_kafka import TopicPartition as GroepPartitie
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from avro.codec import Codec, soort_van
+from avro.codec import SOORTEN, Codec, soort_van
 from domain.referentie import Gegeven, Herkomst, Referentie
 from domain.wijzigingen import Wijzigingen
-from streams.fence import eerste_vanaf
+from streams import verbinding
+from streams.fence import eerste_vanaf, maak_af
 from streams.referentie import ReferentieFout, admin_client, lees, lezer, verwijder_groepen
 from streams.settings import Instellingen
 
@@ -31,6 +32,9 @@ TRANSACTIE_MS = 60_000
 """After this the broker ends a transaction whose writer is gone; the next writer ends it at once."""
 
 ANDERE_ONDERWEG = "another change of the reference data is under way: try again"
+
+OP_REFERENTIE = ("validatie", "notificatie")
+"""The topics whose records are decided by the reference data, in transactions."""
 
 _ZONDER_LID = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
 
@@ -90,6 +94,7 @@ class ReferentieSchrijver:
             async with lezer(self._instellingen) as consumer:
                 async with self._op_tijd("Kafka does not let the reference data be read"):
                     await producer.start()  # from here on an earlier writer can write nothing more
+                    await maak_af(producer, self._partities())
                     referentie, eind = await lees(consumer, self._codec, self._instellingen)
                 wijzigingen = _met_herkomst(functie(referentie), Herkomst(self._klok(), door))
                 if vooraf is not None:
@@ -137,15 +142,19 @@ class ReferentieSchrijver:
             opnieuw = self._producer()
             try:
                 await opnieuw.start()
+                await maak_af(opnieuw, self._partities())
             finally:
                 await _sluit(opnieuw)
             (topic, partitie), eind = next(iter(geschreven.items()))
             if await eerste_vanaf(self._instellingen, topic, partitie, eind - 1) != eind - 1:
                 raise Verdrongen(ANDERE_ONDERWEG) from fout
 
+    def _partities(self) -> list[TopicPartition]:
+        return [TopicPartition(self._instellingen.topic(soort), 0) for soort in SOORTEN]
+
     def _producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=self._instellingen.kafka,
+            **verbinding.aiokafka(self._instellingen),
             transactional_id=self._instellingen.groep("referentie"),
             transaction_timeout_ms=TRANSACTIE_MS,
             acks="all",
@@ -161,6 +170,12 @@ class ReferentieSchrijver:
                     if not achter:
                         break
                     await asyncio.sleep(0.05)
+                geschreven: dict[GroepPartitie, int] = {}
+                while True:
+                    geschreven, achter = await asyncio.to_thread(self._onbesloten, admin, geschreven)
+                    if not achter:
+                        break
+                    await asyncio.sleep(0.02)
         except TimeoutError:
             wie = ", ".join(achter) or "the groups cannot be listed"
             raise NietOveral(f"the change is made, but not yet applied by all running processes: {wie}") from None
@@ -184,6 +199,31 @@ class ReferentieSchrijver:
             log.warning("the consumer groups cannot be listed: %s", fout.args[0].str())
             return ["the groups cannot be listed"], []
         return achter, gestopt
+
+    def _onbesloten(
+        self, admin: AdminClient, geschreven: Mapping[GroepPartitie, int]
+    ) -> tuple[dict[GroepPartitie, int], list[str]]:
+        """How far records were written when this was first asked, and the partitions with a transaction that is still
+        open among them: whoever stood still since may commit what it decided before the change."""
+        try:
+            einden = dict(geschreven) or self._einden(admin, IsolationLevel.READ_UNCOMMITTED)
+            vast = self._einden(admin, IsolationLevel.READ_COMMITTED)
+        except KafkaException as fout:
+            log.warning("the ends of the topics cannot be listed: %s", fout.args[0].str())
+            return dict(geschreven), ["the ends of the topics cannot be listed"]
+        return einden, [f"a transaction on {tp.topic}[{tp.partition}]" for tp in einden if vast.get(tp, 0) < einden[tp]]
+
+    def _einden(self, admin: AdminClient, niveau: IsolationLevel) -> dict[GroepPartitie, int]:
+        gevonden = admin.list_topics(timeout=self._wachttijd_s).topics
+        eind = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        vragen = {
+            GroepPartitie(naam, partitie): eind
+            for naam in map(self._instellingen.topic, OP_REFERENTIE)
+            if naam in gevonden
+            for partitie in gevonden[naam].partitions
+        }
+        beloften = admin.list_offsets(vragen, isolation_level=niveau, request_timeout=self._wachttijd_s)
+        return {tp: belofte.result().offset for tp, belofte in beloften.items()}
 
     @asynccontextmanager
     async def _op_tijd(self, anders: str) -> AsyncIterator[None]:

@@ -1,174 +1,201 @@
-"""The keys: one ring for pseudonyms of persons, one for what is encrypted in the object store.
+"""The keys: a ring for pseudonyms of persons, one for what is encrypted in the object store, one for the processing
+log.
 
-Every ring names its keys, and says with which one is written. To rotate, add a key and make it `actief`; as long as the
-old one stays in the file, what was made with it can be read.
+Every ring names its keys, and says with which one is written (`streams.sleutelbestand` rotates them). As long as an
+earlier one stays in the file, what was made with it can be read. Running processes follow the file: they look every few
+seconds whether it was replaced, and at once when something was written with a key that they do not know.
 """
 
-import base64
 import hashlib
 import hmac
-import json
-import os
-import re
+import logging
 import secrets
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain import bsn
+from streams.logboeksleutels import Logboeksleutels
+from streams.sleutelbestand import Ring, SleutelFout, lees_ringen, maak_sleutels
 
-SLEUTEL_BYTES = 32
+__all__ = ["KOP_BYTES", "SleutelFout", "Sleutels", "lees_sleutels", "maak_sleutels", "sleutelnaam"]
+
+log = logging.getLogger(__name__)
+
+HERLEES_S = 2.0
+"""Seconds between two looks whether the key file was replaced: well below `sleutelbestand.GEWENNING_S`."""
+
+KOP_BYTES = 2 + 16
+"""So many bytes at the beginning of what was encrypted hold the name of its key."""
 _VERSIE = 1
 _NONCE_BYTES = 12
-_RINGEN = ("pseudoniem", "opslag")
-_SLEUTELNAAM = re.compile(r"[a-z0-9]{1,16}")
 
 
-class SleutelFout(Exception):
-    """The key file is missing or unusable, or something was encrypted with a key that is not in it, or altered."""
+class _Stand:
+    """The rings of one moment, and what is made of them."""
 
-
-@dataclass(frozen=True)
-class Ring:
-    """Keys by name, and the one to write with."""
-
-    actief: str
-    sleutels: dict[str, bytes]
-
-    @property
-    def sleutel(self) -> bytes:
-        """The key to write with."""
-        return self.sleutels[self.actief]
+    def __init__(self, ringen: Mapping[str, Ring]) -> None:
+        self.ringen = ringen
+        self.personen, self.opslag = ringen["pseudoniem"], ringen["opslag"]
+        self.ciphers = {naam: AESGCM(sleutel) for naam, sleutel in self.opslag.sleutels.items()}
+        self.kenmerksleutel = hmac.digest(self.opslag.sleutel, b"kenmerk", hashlib.sha256)
+        logboek = ringen.get("logboek")
+        self.logboek = None if logboek is None else Logboeksleutels(logboek.actief, logboek.sleutels)
 
 
 class Sleutels:
     """Pseudonyms, encryption and content names. The keys themselves appear in no text that this makes."""
 
-    def __init__(self, pseudoniem: Ring, opslag: Ring) -> None:
-        self._personen = pseudoniem
-        self._opslag = opslag
-        self._ciphers = {naam: AESGCM(sleutel) for naam, sleutel in opslag.sleutels.items()}
-        self._kenmerksleutel = hmac.digest(opslag.sleutel, b"kenmerk", hashlib.sha256)
+    def __init__(self, lees: Callable[[], Mapping[str, Ring] | None], herlees_s: float = HERLEES_S) -> None:
+        """`lees` gives the rings, and from the second time on None when they are as they were. Raises what it raises;
+        later errors are logged, and the keys stay as they are."""
+        self._lees = lees
+        self._herlees_s = herlees_s
+        self._stand = _Stand(lees() or {})
+        self._gekeken_op = time.monotonic()
+        self._gemeld = ""
+        self._slot = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"Sleutels(pseudoniem={self._personen.actief!r}, opslag={self._opslag.actief!r})"
+        return f"Sleutels({_namen(self._stand.ringen)})"
+
+    @property
+    def logboek(self) -> Logboeksleutels:
+        """The ring of the processing log as it is now. Raises SleutelFout when the file has none."""
+        if (ring := self._nu().logboek) is None:
+            raise SleutelFout(
+                "the key file has no ring 'logboek', which the processing log needs: 'berichtenstroom up' adds it, "
+                "elsewhere maak_sleutels (see the operators' guide, 'Keys')"
+            )
+        return ring
 
     def pseudoniem(self, persoon: str) -> str:
         """A stable name for a BSN of nine digits: the name of the key, a colon, HMAC-SHA256 in hex.
 
         Raises ValueError for another form, so that one person never gets two pseudonyms (Domain: Stages of processing).
         """
-        return self._pseudoniem(persoon, self._personen.actief)
+        ring = self._nu().personen
+        return _pseudoniem(ring, persoon, ring.actief)
 
     def pseudoniemen(self, persoon: str) -> list[str]:
         """Every name that a person may have been given: one for each key in the ring, that of now first.
 
         Who looks for what stands under a pseudonym asks for all of them. Raises ValueError as `pseudoniem` does.
         """
-        namen = sorted(self._personen.sleutels, key=lambda naam: (naam != self._personen.actief, naam))
-        return [self._pseudoniem(persoon, naam) for naam in namen]
-
-    def _pseudoniem(self, persoon: str, naam: str) -> str:
-        if len(persoon) != bsn.BREEDTE or bsn.normaliseer(persoon) is None:
-            raise ValueError("a pseudonym is made from nine digits")
-        return f"{naam}:{hmac.digest(self._personen.sleutels[naam], persoon.encode('ascii'), 'sha256').hex()}"
+        ring = self._nu().personen
+        return [_pseudoniem(ring, persoon, een) for een in sorted(ring.sleutels, key=lambda n: (n != ring.actief, n))]
 
     def kenmerk(self, inhoud: bytes) -> str:
         """A name for content that tells nothing about it to whoever lacks the key: key name, hyphen, hex."""
-        return f"{self._opslag.actief}-{hmac.digest(self._kenmerksleutel, inhoud, 'sha256').hex()}"
+        stand = self._nu()
+        return f"{stand.opslag.actief}-{hmac.digest(stand.kenmerksleutel, inhoud, 'sha256').hex()}"
 
     def versleutel(self, inhoud: bytes) -> bytes:
         """AES-256-GCM: version, length of the key's name, that name, a random nonce; then the ciphertext and its tag.
 
         All that stands before the ciphertext is authenticated with it.
         """
-        naam = self._opslag.actief.encode("ascii")
+        stand = self._nu()
+        naam = stand.opslag.actief.encode("ascii")
         nonce = secrets.token_bytes(_NONCE_BYTES)
         kop = bytes((_VERSIE, len(naam))) + naam + nonce
-        return kop + self._ciphers[self._opslag.actief].encrypt(nonce, inhoud, kop)
+        return kop + stand.ciphers[stand.opslag.actief].encrypt(nonce, inhoud, kop)
 
     def ontsleutel(self, versleuteld: bytes) -> bytes:
         """What `versleutel` was given. Raises SleutelFout when the key is gone or a byte was changed."""
-        if len(versleuteld) < 2 or versleuteld[0] != _VERSIE:
-            raise SleutelFout("not encrypted by this system, or by a later version of it")
-        na_naam = 2 + versleuteld[1]
-        einde_kop = na_naam + _NONCE_BYTES
-        cipher = self._ciphers.get(versleuteld[2:na_naam].decode("ascii", "replace"))
+        naam = sleutelnaam(versleuteld)
+        # An unknown key is one that another process already writes with, more likely than none.
+        cipher = self._nu().ciphers.get(naam) or self._nu(meteen=True).ciphers.get(naam)
         if cipher is None:
             raise SleutelFout("encrypted with a key that is not in the key file")
+        einde_kop = 2 + versleuteld[1] + _NONCE_BYTES
         try:
-            return cipher.decrypt(versleuteld[na_naam:einde_kop], versleuteld[einde_kop:], versleuteld[:einde_kop])
+            return cipher.decrypt(
+                versleuteld[einde_kop - _NONCE_BYTES : einde_kop], versleuteld[einde_kop:], versleuteld[:einde_kop]
+            )
         except (InvalidTag, ValueError):
             raise SleutelFout("altered or cut off after it was encrypted") from None
 
+    def _nu(self, *, meteen: bool = False) -> _Stand:
+        """The keys as they are now, at most `herlees_s` ago; `meteen`: at this moment."""
+        if meteen or time.monotonic() - self._gekeken_op >= self._herlees_s:
+            with self._slot:  # who comes second finds what the first took over
+                self._kijk()
+        return self._stand
 
-def maak_sleutels(bestand: Path) -> None:
-    """Makes a key file with fresh keys, readable by its owner alone; an existing one stays as it is.
-
-    It appears whole or not at all, also when two processes make it at once. Raises OSError when it cannot be written.
-    """
-    if bestand.exists():
-        return
-    bestand.parent.mkdir(parents=True, exist_ok=True)
-    ring = {naam: {"actief": "k1", "sleutels": {"k1": _willekeurig()}} for naam in _RINGEN}
-    tijdelijk = bestand.with_name(f".{bestand.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(tijdelijk, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as uit:
-            json.dump(ring, uit, indent=2)
-            uit.flush()
-            os.fsync(uit.fileno())
+    def _kijk(self) -> None:
+        self._gekeken_op = time.monotonic()
         try:
-            os.link(tijdelijk, bestand)  # unlike a rename, this never replaces keys another process has just made
-        except FileExistsError:
+            ringen = self._lees()
+        except SleutelFout as fout:
+            if str(fout) != self._gemeld:
+                log.error("the keys stay as they were: %s", fout)
+            self._gemeld = str(fout)
             return
-    finally:
-        tijdelijk.unlink()
-    map_descriptor = os.open(bestand.parent, os.O_RDONLY)
-    try:
-        os.fsync(map_descriptor)
-    finally:
-        os.close(map_descriptor)
+        self._gemeld = ""
+        if ringen is not None:
+            self._neem_over(ringen)
+
+    def _neem_over(self, ringen: Mapping[str, Ring]) -> None:
+        anders = [
+            f"{ring}/{naam}"
+            for ring, oud in self._stand.ringen.items()
+            for naam, sleutel in oud.sleutels.items()
+            if ring in ringen and ringen[ring].sleutels.get(naam, sleutel) != sleutel
+        ]
+        if anders:
+            log.error("the keys stay as they were: the file now has other keys by the name of %s", ", ".join(anders))
+            return
+        self._stand = _Stand(ringen)
+        log.info("the key file was replaced: %s", _namen(ringen))
 
 
-def lees_sleutels(bestand: Path) -> Sleutels:
-    """The keys in a file. Raises SleutelFout, which says what is wrong and never quotes the file."""
-    try:
-        inhoud = json.loads(bestand.read_bytes())
-    except FileNotFoundError:
-        raise SleutelFout(
-            f"no key file at {bestand}: 'berichtenstroom up' makes one, or set BERICHTENSTROOM_SLEUTELS"
-        ) from None
-    except OSError as fout:
-        raise SleutelFout(f"key file {bestand} cannot be read: {fout.strerror}") from None
-    except ValueError:
-        raise SleutelFout(f"key file {bestand} is not JSON") from None
-    return Sleutels(*(_ring(bestand, naam, inhoud) for naam in _RINGEN))
+def lees_sleutels(bestand: Path, herlees_s: float = HERLEES_S) -> Sleutels:
+    """The keys in a file, as they are at each moment. Raises SleutelFout, which says what is wrong and never quotes
+    the file."""
+    return Sleutels(_Volger(bestand).lees, herlees_s)
 
 
-def _willekeurig() -> str:
-    return base64.b64encode(secrets.token_bytes(SLEUTEL_BYTES)).decode("ascii")
+def sleutelnaam(versleuteld: bytes) -> str:
+    """The key that `versleutel` used, from the first KOP_BYTES or more. Raises SleutelFout for what is not of it."""
+    if len(versleuteld) < 2 or versleuteld[0] != _VERSIE:
+        raise SleutelFout("not encrypted by this system, or by a later version of it")
+    return versleuteld[2 : 2 + versleuteld[1]].decode("ascii", "replace")
 
 
-def _ring(bestand: Path, naam: str, inhoud: object) -> Ring:
-    def fout(wat: str) -> SleutelFout:
-        return SleutelFout(f"key file {bestand}: {naam!r} {wat}")
+class _Volger:
+    """Reads a key file again when it was replaced or written."""
 
-    ring = inhoud.get(naam) if isinstance(inhoud, dict) else None
-    if not isinstance(ring, dict) or not isinstance(ring.get("sleutels"), dict):
-        raise fout("needs 'actief' and 'sleutels'")
-    sleutels = {}
-    for sleutelnaam, tekst in ring["sleutels"].items():
-        if not _SLEUTELNAAM.fullmatch(sleutelnaam):
-            raise fout("has a key whose name is not 1 to 16 lower-case letters and digits")
+    def __init__(self, bestand: Path) -> None:
+        self._bestand = bestand
+        self._gelezen: tuple[int, int, int] | None = None
+
+    def lees(self) -> Mapping[str, Ring] | None:
         try:
-            sleutels[sleutelnaam] = base64.b64decode(tekst, validate=True)
-        except (TypeError, ValueError):
-            raise fout(f"key {sleutelnaam!r} is not base64") from None
-        if len(sleutels[sleutelnaam]) != SLEUTEL_BYTES:
-            raise fout(f"key {sleutelnaam!r} is not {SLEUTEL_BYTES} bytes")
-    if ring.get("actief") not in sleutels:
-        raise fout("names an active key that is not there")
-    return Ring(ring["actief"], sleutels)
+            nu = self._bestand.stat()
+        except OSError:
+            self._gelezen = None
+            return lees_ringen(self._bestand)  # says what is wrong
+        merk = (nu.st_ino, nu.st_mtime_ns, nu.st_size)
+        if merk == self._gelezen:
+            return None
+        ringen = lees_ringen(self._bestand)
+        self._gelezen = merk  # of before reading: what changes meanwhile is read again
+        return ringen
+
+
+def _pseudoniem(ring: Ring, persoon: str, naam: str) -> str:
+    if len(persoon) != bsn.BREEDTE or bsn.normaliseer(persoon) is None:
+        raise ValueError("a pseudonym is made from nine digits")
+    return f"{naam}:{hmac.digest(ring.sleutels[naam], persoon.encode('ascii'), 'sha256').hex()}"
+
+
+def _namen(ringen: Mapping[str, Ring]) -> str:
+    return "; ".join(
+        f"{naam}: {', '.join(f'{een}*' if een == ring.actief else een for een in sorted(ring.sleutels))}"
+        for naam, ring in ringen.items()
+    )

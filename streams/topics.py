@@ -21,6 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from avro.codec import SOORTEN
 from streams.settings import MAX_RECORD_BYTES, Instellingen
+from streams.verbinding import Beheer
 
 DAG_MS = 86_400_000
 RAND_BYTES = 1024 * 1024
@@ -49,13 +50,14 @@ def topics(instellingen: Instellingen) -> tuple[Topic, ...]:
     return tuple(
         Topic(instellingen.topic(naam), partities, _ALLE | eigen | _replicatie(instellingen))
         for naam, partities, eigen in (
-            ("batch", batch, _bewaar(30) | _GROOT),
-            ("resultaat", batch, _bewaar(14) | _GROOT),
-            ("notificatie", batch, _bewaar(14)),
-            ("bericht", bericht, _bewaar(14) | _GROOT),
-            ("validatie", bericht, _bewaar(14) | _GROOT),
-            ("wacht", bericht, _COMPACT | _WACHT | _GROOT),
-            ("dlq", 1, _bewaar(30)),  # as long as the longest of its origins
+            ("batch", batch, _bewaar(instellingen.topic_batch_dagen) | _GROOT),
+            ("resultaat", batch, _bewaar(instellingen.topic_resultaat_dagen) | _GROOT),
+            ("notificatie", batch, _bewaar(instellingen.topic_notificatie_dagen)),
+            ("bericht", bericht, _bewaar(instellingen.topic_bericht_dagen) | _GROOT),
+            ("validatie", bericht, _bewaar(instellingen.topic_validatie_dagen) | _GROOT),
+            ("logboek", bericht, _bewaar(instellingen.topic_logboek_dagen)),
+            ("wacht", bericht, _COMPACT | _WACHT | _termijn(instellingen.topic_wacht_dagen) | _GROOT),
+            ("dlq", 1, _bewaar(instellingen.topic_dlq_dagen)),
             *((soort, 1, _COMPACT | _GESCHIEDENIS) for soort in SOORTEN),
         )
     )
@@ -67,7 +69,7 @@ def maak_topics(instellingen: Instellingen) -> list[str]:
     Doing it again changes nothing. Raises TopicFout, before anything is changed, with every difference it may not mend:
     another number of partitions, fewer replicas than asked.
     """
-    admin = _admin(instellingen)
+    admin = Beheer(instellingen)
     gevonden = _gevonden(admin)
     if onherstelbaar := list(_onherstelbaar(instellingen, gevonden)):
         raise TopicFout("; ".join(onherstelbaar))
@@ -86,7 +88,7 @@ def maak_topics(instellingen: Instellingen) -> list[str]:
 
 def controleer(instellingen: Instellingen) -> None:
     """Changes nothing. Raises TopicFout with all differences: missing topics, partitions, replicas, settings."""
-    admin = _admin(instellingen)
+    admin = Beheer(instellingen)
     gevonden = _gevonden(admin)
     gewenst = topics(instellingen)
     fouten = [f"{topic.naam}: missing" for topic in gewenst if topic.naam not in gevonden]
@@ -100,7 +102,7 @@ def controleer(instellingen: Instellingen) -> None:
 def topic_ids(instellingen: Instellingen, namen: Iterable[str]) -> dict[str, str]:
     """The UUIDs of topics, named without prefix; one that was made anew has another. Raises TopicFout."""
     volledig = {naam: instellingen.topic(naam) for naam in namen}
-    admin = _admin(instellingen)  # kept: its futures fail once it is gone
+    admin = Beheer(instellingen)  # kept: its futures fail once it is gone
     beschreven = admin.describe_topics(TopicCollection(list(volledig.values())), request_timeout=TIMEOUT_S)
     ids = {naam: str(_klaar(beschreven[topic], topic).topic_id) for naam, topic in volledig.items()}
     return {naam: str(UUID(bytes=urlsafe_b64decode(f"{kort}=="))) for naam, kort in ids.items()}
@@ -127,16 +129,18 @@ _GESCHIEDENIS = {"min.compaction.lag.ms": str(7 * DAG_MS)}
 _WACHT = {
     # Nothing waits this long. It closes the last segment too, so that no BSN stays behind for want of a next record.
     "cleanup.policy": "compact,delete",
-    "retention.ms": str(14 * DAG_MS),
     "segment.bytes": str(2 * (MAX_RECORD_BYTES + RAND_BYTES)),
 }
 
 
-def _bewaar(dagen: int) -> dict[str, str]:
+def _termijn(dagen: float) -> dict[str, str]:
+    return {"retention.ms": str(round(dagen * DAG_MS))}
+
+
+def _bewaar(dagen: float) -> dict[str, str]:
     # Kafka throws away whole segments: closed daily, nothing (a BSN, say) is kept more than a day too long.
-    return {
+    return _termijn(dagen) | {
         "cleanup.policy": "delete",
-        "retention.ms": str(dagen * DAG_MS),
         "retention.bytes": "-1",
         "segment.ms": str(DAG_MS),
     }
@@ -146,15 +150,11 @@ def _replicatie(instellingen: Instellingen) -> dict[str, str]:
     return {"min.insync.replicas": "2"} if instellingen.replicatie >= 3 else {}
 
 
-def _admin(instellingen: Instellingen) -> AdminClient:
-    return AdminClient({"bootstrap.servers": instellingen.kafka, "log_level": 0})
-
-
-def _gevonden(admin: AdminClient) -> dict[str, TopicMetadata]:
+def _gevonden(admin: Beheer) -> dict[str, TopicMetadata]:
     try:
-        metadata: dict[str, TopicMetadata] = admin.list_topics(timeout=TIMEOUT_S).topics
+        metadata = admin.topics(TIMEOUT_S)
     except KafkaException as fout:
-        raise TopicFout(f"Kafka does not answer: {_reden(fout)}") from fout
+        raise TopicFout(f"Kafka does not answer: {admin.reden(fout)}") from fout
     return metadata
 
 
@@ -227,7 +227,7 @@ def _breng_in_lijn(admin: AdminClient, anders: dict[str, dict[str, tuple[str, st
         _klaar(admin.incremental_alter_configs([bron], request_timeout=TIMEOUT_S)[bron], naam)
 
 
-def _wacht_tot_zichtbaar(admin: AdminClient, gewenst: tuple[Topic, ...]) -> None:
+def _wacht_tot_zichtbaar(admin: Beheer, gewenst: tuple[Topic, ...]) -> None:
     """Brokers hear a little later what the controller has decided."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:

@@ -298,13 +298,8 @@ CATALOGUS: dict[str, tuple[str, ...]] = {
 }
 """Every rule by section, in the domain's own order and words; blanks and line ends count as one space."""
 
-_MET_TLS = "comes with client certificates (mutual TLS)"
 _LATER_SOORT = "comes with the second kind of message"
 NOG_NIET: dict[str, str] = {
-    "`aangeleverd_door` is who was authenticated: by client certificate": _MET_TLS,
-    "A PKIoverheid certificate carries it in Subject.serialNumber": _MET_TLS,
-    "Retention of both is a setting": "comes with the retention of tables, bijlagen and logs",
-    "a processing log whose standard asks for the data subject: encrypted": "comes with the processing log",
     "Home shows mededelingen": "Home is a page of the portal",
     "the number of active users, a statistic of the profile service": "Home is a page of the portal",
     "zaakberichten over Digikoppeling, StuF or MO-bericht, foutberichten, CPA, ebMS Ping": _LATER_SOORT,

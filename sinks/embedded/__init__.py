@@ -18,5 +18,5 @@ Three decisions explain the code:
   half-way may leave some, as on a server.
 
 Anyone who may connect may do all that the engine can, reading this user's files (`file()`) included: keep it on
-loopback, and set BERICHTENSTROOM_CLICKHOUSE_PASSWORD where other people have accounts on the machine.
+loopback, and set BERICHTENSTROOM_CLICKHOUSE_WACHTWOORD where other people have accounts on the machine.
 """

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import ValidationError
 
 from sinks.embedded.engine import Engine, EngineError
 from sinks.embedded.server import Front, Limits
+from streams.settings import Instellingen, wat_is_er_mis
+from streams.verbinding import VerbindingFout, wachtwoord
 
 _log = logging.getLogger("sinks.embedded")
 
@@ -20,7 +23,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sinks.embedded",
         description="The ClickHouse engine on one folder, behind ClickHouse's HTTP interface. Environment: "
-        "BERICHTENSTROOM_CLICKHOUSE_PASSWORD, the password of user 'default' (default: none).",
+        "BERICHTENSTROOM_CLICKHOUSE_WACHTWOORD (or …_BESTAND, a file), the password of user 'default' (default: none).",
         epilog="example: python -m sinks.embedded --data .data/clickhouse --poort 8123",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder, made if it is not there")
@@ -50,11 +53,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _serve(arguments: argparse.Namespace, engine: Engine) -> int:
+async def _serve(arguments: argparse.Namespace, engine: Engine, password: str) -> int:
     front = Front(
         engine,
         Limits(arguments.queries, arguments.wait),
-        os.environ.get("BERICHTENSTROOM_CLICKHOUSE_PASSWORD", ""),
+        password,
     )
     runner = web.AppRunner(
         front.application(),
@@ -89,12 +92,16 @@ def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
+        password = wachtwoord("clickhouse", Instellingen.laad()) or ""
         engine = Engine(arguments.data, not arguments.no_fsync, int(arguments.memory * 1024**3))
-    except EngineError as error:
+    except ValidationError as error:
+        print(f"wrong setting: {wat_is_er_mis(error)}", file=sys.stderr)
+        return 1
+    except (EngineError, VerbindingFout) as error:
         print(error, file=sys.stderr)
         return 1
     try:
-        return asyncio.run(_serve(arguments, engine))
+        return asyncio.run(_serve(arguments, engine, password))
     finally:
         engine.close()
 

@@ -19,7 +19,7 @@ from aiohttp import web
 from aanlevering import deur as deur_module
 from aanlevering.deur import Grenzen
 from aanlevering.server import OIN_HEADER, maak_app, maak_runner
-from aanlevering.spoel import SchijfVol
+from aanlevering.spoel import SCHRIJF_BYTES, SchijfVol
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot
 from domain.batch import MAX_BATCH_BYTES, Batch
 from sinks.database import DatabaseWeg
@@ -46,7 +46,7 @@ class Deur:
     wacht: asyncio.Event = field(default_factory=asyncio.Event)
     controle_fout: Exception | None = None
     resultaat_fout: Exception | None = None
-    gevraagd: list[tuple[UUID, str | None, UUID | None]] = field(default_factory=list)
+    gevraagd: list[tuple[UUID, str | None, UUID | None, str | None]] = field(default_factory=list)
 
     async def publiceer(self, batch: Batch) -> None:
         await self.wacht.wait()
@@ -58,10 +58,12 @@ class Deur:
         if self.controle_fout is not None:
             raise self.controle_fout
 
-    async def resultaat(self, batch_id: UUID, leverancier: str | None, proceskenmerk: UUID | None) -> bytes | None:
+    async def resultaat(
+        self, batch_id: UUID, leverancier: str | None, proceskenmerk: UUID | None, wie: str | None
+    ) -> bytes | None:
         if self.resultaat_fout is not None:
             raise self.resultaat_fout
-        self.gevraagd.append((batch_id, leverancier, proceskenmerk))
+        self.gevraagd.append((batch_id, leverancier, proceskenmerk, wie))
         return b"<BerichtVerwerkResponse/>" if batch_id == UUID(BATCH_ID) else None
 
 
@@ -413,7 +415,7 @@ async def test_the_store_away_is_503_and_nothing_is_published(
 
 
 async def test_a_full_disk_is_503(deur: Deur, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def vol(_: object) -> None:
+    async def vol(*_: object) -> None:
         raise SchijfVol("No space left on device")
 
     monkeypatch.setattr(deur_module, "spoel", vol)
@@ -487,8 +489,16 @@ async def test_the_result_of_a_batch(deur: Deur, client: httpx.AsyncClient) -> N
     )
     assert (antwoord.status_code, antwoord.headers["Content-Type"]) == (200, "application/xml")
     assert antwoord.content == b"<BerichtVerwerkResponse/>"
-    assert (await client.get(f"/v1/batches/{BATCH_ID}/resultaat")).status_code == 200
-    assert deur.gevraagd == [(UUID(BATCH_ID), OIN, kenmerk), (UUID(BATCH_ID), None, None)]
+    pad = f"/v1/batches/{BATCH_ID}/resultaat"
+    assert (await client.get(pad)).status_code == 200
+    assert (await client.get(pad, headers={OIN_HEADER: INTERMEDIAIR})).status_code == 200
+    assert (await client.get(pad, headers={OIN_HEADER: "x"})).json()["code"] == "OinOnleesbaar"
+    batch_id = UUID(BATCH_ID)
+    assert deur.gevraagd == [
+        (batch_id, OIN, kenmerk, None),
+        (batch_id, None, None, None),
+        (batch_id, None, None, INTERMEDIAIR),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -561,7 +571,8 @@ async def test_a_delivery_leaves_no_named_file_with_content(
     tijdelijk = tmp_path_factory.mktemp("spoel")
     monkeypatch.setattr(tempfile, "tempdir", str(tijdelijk))
     deur.wacht.clear()
-    onderweg = asyncio.create_task(lever(client, GOED))
+    groot = GOED + b" " * SCHRIJF_BYTES
+    onderweg = asyncio.create_task(lever(client, groot))
     await totdat_gemeten(client, "aanlevering_bezig 1.0")
     while not open_bestanden(tijdelijk):  # noqa: ASYNC110 (there is no event for an open file)
         await asyncio.sleep(0.01)

@@ -39,6 +39,8 @@ VASTGELEGD = {
     13: ("machtiging", 2, "f1bd2bbc8fb7894a"),
     14: ("notificatie", 1, "54dd5c501cd05fbb"),
     15: ("wacht", 1, "6b082b8738ab38f6"),
+    16: ("logboek", 1, "a893084055578f6e"),
+    17: ("dlq", 2, "b856592285d4ff35"),
 }
 """Every version that was ever on a topic: its subject, its number, and the SHA-256 of what counts in it. A line is
 added with every new version; no line changes or goes."""

@@ -281,9 +281,9 @@ async def test_a_lost_answer_to_a_commit_is_looked_up_in_the_log(
     echt, keer = EigenPartitie.schrijf, iter([True, False, False])
 
     async def verliest_antwoord(
-        self: EigenPartitie, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool], naast: Any
+        self: EigenPartitie, records: Sequence[tuple[bytes, bytes]], mag: Callable[[], bool], naast: Any, logboek: Any
     ) -> list[int]:
-        offsets = await echt(self, records, mag, naast)
+        offsets = await echt(self, records, mag, naast, logboek)
         if next(keer):
             raise KafkaError("the answer was lost")
         return offsets

@@ -128,6 +128,25 @@ async def test_a_zombie_that_begins_after_it_was_fenced_writes_nothing(eigenaar:
     assert await alles(kern) == ["van nu"]
 
 
+async def test_a_zombie_that_hears_it_between_two_records_says_what_can_be_tried_again(
+    eigenaar: Maker, kern: Instellingen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    een, ander = eigenaar(), eigenaar()
+    await een.open(0)
+    await ander.open(0)
+    echt = een._producer.send
+
+    async def traag(*wat: object, **hoe: object) -> object:
+        belofte = await echt(*wat, **hoe)
+        await asyncio.wait([belofte], timeout=30)
+        return belofte
+
+    monkeypatch.setattr(een._producer, "send", traag)
+    with pytest.raises((Onteigend, KafkaError)):
+        await een.schrijf(paren("a", "b"))
+    assert await alles(kern) == []
+
+
 async def test_a_zombie_that_closes_does_not_fence_the_new_owner(eigenaar: Maker, kern: Instellingen) -> None:
     zombie, nieuw = eigenaar(), eigenaar()
     await zombie.open(0)

@@ -1,6 +1,7 @@
 """What Faust drops on the way to an agent is read again, on the real broker."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,36 @@ async def test_an_agent_gets_every_record_in_order_though_some_are_dropped(gevul
     assert gevallen == VALLEN
     assert genomen == list(range(AANTAL))
     assert await _vastgelegd(gevuld) == AANTAL
+
+
+async def test_a_partition_lost_on_the_way_to_the_commit_ends_nothing(gevuld: Instellingen) -> None:
+    """A rebalance can come between our look at what is ours and that of the thread that commits."""
+    app = maak_app(gevuld)
+    bevestigd = asyncio.Event()
+
+    async def lees(stream: Stream) -> None:
+        lezer = Lezer(app, gevuld, "bericht")
+        async with lezer.bewaakt():
+            async for events in stream.noack_take(5, within=0.05):
+                genomen = await lezer.neem(events)
+                _verlies_in_de_draad(app.consumer)
+                await lezer.bevestig(genomen)
+                bevestigd.set()
+
+    app.agent(ruwe_topic(app, gevuld, "bericht"), name="lees", concurrency=1)(lees)
+    await app.start()
+    try:
+        await asyncio.wait_for(bevestigd.wait(), 90)
+        assert not app.crashed
+    finally:
+        await app.stop()
+    assert await _vastgelegd(gevuld) is None
+
+
+def _verlies_in_de_draad(consumer: Any) -> None:
+    """What this thread sees as ours, the consumer's own thread sees as lost."""
+    van_ons, hier = consumer.assignment(), threading.current_thread()
+    consumer._thread.assignment = lambda: van_ons if threading.current_thread() is hier else set()
 
 
 async def _lees_alles(

@@ -108,7 +108,7 @@ class Opstelling:
     async def is_bij(self) -> None:
         """Returns when the progress is at the end of every partition."""
         for onderwerp in ONDERWERPEN:
-            for partitie in range(2 if onderwerp == "validatie" else 1):
+            for partitie in range(2 if onderwerp in ("validatie", "logboek") else 1):
                 records = await lees_alles(self.instellingen, onderwerp, partitie)
                 eind = records[-1].offset + 1 if records else 0
                 await wacht_tot(lambda o=onderwerp, p=partitie, e=eind: self.voortgang(o).get(p, 0) >= e)  # type: ignore[misc]
@@ -438,7 +438,7 @@ async def test_a_round_that_ends_in_mid_rebalance_makes_no_progress_of_kafkas_co
     schrijver = Poortwachter(op.client)
     traag = TrageVragen(op.client, lambda volgende: volgende)
     een = op.sink(schrijver, traag, sink_bytes=1000)
-    alle = len(ONDERWERPEN) + 1  # validatie has two partitions
+    alle = len(ONDERWERPEN) + 2  # validatie and logboek have two partitions
     async with draait(een) as taak:
         await of_eindigt(taak, _gezet(schrijver.bereikt))
         async with draait(op.sink(vragen=traag, sink_bytes=1000)) as ander:

@@ -79,13 +79,14 @@ def test_topics_have_the_partitions_and_retention_of_the_architecture(
     }
     een = dict.fromkeys(("leverancier", "berichttype", "dienst", "machtiging", "dlq"), 1)
     assert aantallen == een | dict.fromkeys(("batch", "resultaat", "notificatie"), 4) | dict.fromkeys(
-        ("bericht", "validatie", "wacht"), 8
+        ("bericht", "validatie", "wacht", "logboek"), 8
     )
     dag = 86_400_000
     for naam, dagen in {
         "batch": 30,
         "bericht": 14,
         "validatie": 14,
+        "logboek": 14,
         "resultaat": 14,
         "notificatie": 14,
         "dlq": 30,

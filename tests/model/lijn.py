@@ -118,7 +118,7 @@ class Lijn:
             self._worker = subprocess.Popen(
                 [*OPDRACHT, "worker", "--data", str(self.instellingen.data)],
                 cwd=WORTEL,
-                env=omgeving(**self.instellingen.model_dump(exclude={"data", "sleutels"})),
+                env=omgeving(**self.instellingen.model_dump(exclude={"data", "sleutels"}, exclude_none=True)),
                 stdout=log,
                 stderr=log,
             )

@@ -17,7 +17,7 @@ from streams.topics import DAG_MS, topics
 REPO = Path(__file__).parents[2]
 MAX_LINES = 400
 MAX_TEST_LINES = 700
-COMMANDS = ("demo", "up", "test", "test-unit", "test-long", "lint", "bench", "docs", "lock", "clean")
+COMMANDS = ("demo", "up", "test", "test-unit", "test-long", "chaos", "lint", "bench", "docs", "lock", "clean")
 ELSEWHERE = {
     "a registry's host": r"pypi\.org|pythonhosted|npmjs\.(org|com)|repo1?\.maven|docker\.io|hub\.docker|ghcr\.io",
     "a path of some machine": r"(?<![\w.$}*])/(work|root|home/\w+)/",

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import fastavro
@@ -26,6 +27,12 @@ class Record:
     key: bytes | None
     koppen: list[tuple[str, bytes | None]]
     waarde: bytes | None
+    tijd: int
+    """When it came in the topic, in milliseconds since 1970."""
+
+    def __str__(self) -> str:
+        op = datetime.fromtimestamp(self.tijd / 1000, UTC)
+        return f"{self.topic}[{self.partitie}]@{self.offset} ({op:%H:%M:%S.%f})"
 
     @property
     def inhoud(self) -> dict[str, Any]:
@@ -72,7 +79,7 @@ def lees(kafka: str, topic: str, isolation: str = "read_committed") -> list[Reco
                 continue
             koppen: Any = record.headers() or []
             plaats: tuple[Any, Any] = (record.partition(), record.offset())
-            records.append(Record(topic, *plaats, record.key(), koppen, record.value()))
+            records.append(Record(topic, *plaats, record.key(), koppen, record.value(), record.timestamp()[1]))
         return records
     finally:
         lezer.close()

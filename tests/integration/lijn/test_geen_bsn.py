@@ -2,7 +2,6 @@
 nowhere else. Everything that the stack wrote is searched for every BSN of the sample and of these tests."""
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import bsns
 from tests.globe import Rauw, maak_bericht, maak_xml
 from tests.integration.lijn import zending
-from tests.integration.lijn.logboek import lees, topics
+from tests.integration.lijn.logboek import lees
 from tests.integration.lijn.stapel import Stapel, haal
 from tests.integration.lijn.zending import ACTIEF, TECHNISCH
 from tests.regels import regel
@@ -27,33 +27,14 @@ from voorbeeld.referentiegegevens import MET_STORING, deactivering, referentiege
 
 pytestmark = pytest.mark.integration
 
-_CIJFERS = re.compile(rb"[0-9]{8,}")
-_BREEDTE = 9
-MET_BSN = {"batch", "bericht", "wacht"}
-"""Topics whose values carry BSNs (Domain: Stages of processing)."""
+
+def plaatsen(bronnen: Iterable[bsns.Bron]) -> list[str]:
+    """Where a BSN of the sample or of these tests stands."""
+    return bsns.plaatsen(bronnen, _bsns())
 
 
 def _bsns() -> set[bytes]:
-    alle = personen.alle_bsns() | zending.ALLE_BSNS
-    zonder_nul = {bsn[1:] for bsn in alle if len(bsn) == _BREEDTE and bsn.startswith("0")}
-    return {bsn.encode() for bsn in alle | zonder_nul if set(bsn) != {"0"}}
-
-
-def gevonden(inhoud: bytes, bsns: set[bytes]) -> set[bytes]:
-    """BSNs in text that stand apart from other digits, and those in a column of BSNs back to back."""
-    gezien: set[bytes] = set()
-    for cijfers in _CIJFERS.findall(inhoud):
-        if len(cijfers) <= _BREEDTE:
-            gezien.add(cijfers)
-        elif len(cijfers) % _BREEDTE == 0:
-            gezien.update(cijfers[i : i + _BREEDTE] for i in range(0, len(cijfers), _BREEDTE))
-    return gezien & bsns
-
-
-def plaatsen(bronnen: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Where a BSN stands; which one is not told."""
-    bsns = _bsns()
-    return [f"{plaats}: {len(gezien)} BSNs" for plaats, inhoud in bronnen if (gezien := gevonden(inhoud, bsns))]
+    return bsns.zoekbaar(personen.alle_bsns() | zending.ALLE_BSNS)
 
 
 @pytest.fixture(scope="module")
@@ -155,71 +136,36 @@ def _ga_fout(lijn: Stapel, map_: Path) -> None:
         lijn.opdracht(*woorden.split())
 
 
-def _in_topics(lijn: Stapel) -> Iterable[tuple[str, bytes]]:
-    kafka = lijn.adressen["kafka"]
-    for topic in topics(kafka):
-        # What was aborted was written all the same.
-        for record in lees(kafka, topic, "read_uncommitted"):
-            plaats = f"{topic}[{record.partitie}]@{record.offset}"
-            yield f"key of {plaats}", record.key or b""
-            for naam, waarde in record.koppen:
-                yield f"header of {plaats}", naam.encode() + b"\0" + (waarde or b"")
-            if topic not in MET_BSN:
-                yield f"value of {plaats}", record.waarde or b""
-
-
 @regel(
     "The BSN stands in the batch and message events, the encrypted message store and the profile service call",
     "no result, log line, metric, Kafka key or header, error text",
 )
 def test_topics_hold_no_bsn_but_in_the_values_of_messages(bespeeld: Stapel) -> None:
-    assert not plaatsen(_in_topics(bespeeld))
+    assert not plaatsen(bsns.in_topics(bespeeld.adressen["kafka"]))
 
 
 def test_the_search_finds_the_bsns_where_they_are(bespeeld: Stapel) -> None:
     for topic in ("batch", "bericht"):
         waarden = b"\n".join(record.waarde or b"" for record in lees(bespeeld.adressen["kafka"], topic))
-        gezien = gevonden(waarden, _bsns())
+        gezien = bsns.gevonden(waarden, _bsns())
         assert len(gezien) >= 50, f"{topic}: the search would miss BSNs"
-    assert gevonden(b"bsn=010082426;", _bsns())
-    assert gevonden(b'"10082426"', _bsns())
-    assert not gevonden(b"1010082426 10082426123", _bsns())
+    assert bsns.gevonden(b"bsn=010082426;", _bsns())
+    assert bsns.gevonden(b'"10082426"', _bsns())
+    assert not bsns.gevonden(b"1010082426 10082426123", _bsns())
 
 
 @regel("command line, or ClickHouse column")
 def test_no_column_of_any_table_holds_a_bsn(bespeeld: Stapel) -> None:
-    kolommen = bespeeld.sql(
-        "SELECT table, name FROM system.columns WHERE database = 'berichtenstroom' AND table NOT IN ('sla_over')"
-    )
-    assert len(kolommen) > 50
+    gezien: set[str] = set()
 
-    def bronnen() -> Iterable[tuple[str, bytes]]:
-        for tabel, kolom in kolommen:
-            rijen = bespeeld.sql(f"SELECT DISTINCT toString(`{kolom}`) FROM berichtenstroom.`{tabel}`")
-            yield f"{tabel}.{kolom}", "\n".join(rij[0] or "" for rij in rijen).encode()
+    def bronnen() -> Iterable[bsns.Bron]:
+        for plaats, inhoud in bsns.in_tabellen(bespeeld.sql):
+            gezien.add(plaats)
+            yield plaats, inhoud
 
     assert not plaatsen(bronnen())
-
-
-def test_the_engines_own_logs_hold_no_bsn(bespeeld: Stapel) -> None:
-    tabellen = bespeeld.sql(
-        """SELECT name FROM system.tables
-           WHERE database = 'system' AND name IN ('query_log', 'text_log', 'errors', 'processes')"""
-    )
-    kolommen = {
-        "query_log": "query || exception",
-        "text_log": "message",
-        "errors": "last_error_message",
-        "processes": "query",
-    }
-
-    def bronnen() -> Iterable[tuple[str, bytes]]:
-        for [tabel] in tabellen:
-            rijen = bespeeld.sql(f"SELECT toString({kolommen[tabel]}) FROM system.{tabel}")
-            yield f"system.{tabel}", "\n".join(rij[0] for rij in rijen).encode()
-
-    assert tabellen
-    assert not plaatsen(bronnen())
+    assert len(gezien) > 50
+    assert any(plaats.startswith("system.") for plaats in gezien), "the engine's own logs are searched as well"
 
 
 @regel(
@@ -228,16 +174,11 @@ def test_the_engines_own_logs_hold_no_bsn(bespeeld: Stapel) -> None:
     "an object, encrypted, in the message store",
 )
 def test_no_file_in_the_data_folder_holds_a_bsn_but_the_log_of_batch_and_bericht(bespeeld: Stapel) -> None:
-    def bronnen() -> Iterable[tuple[str, bytes]]:
-        for pad in sorted(bespeeld.data.rglob("*")):
-            if pad.is_file() and pad.parent.name.rpartition("-")[0] not in MET_BSN:
-                yield str(pad.relative_to(bespeeld.data)), pad.read_bytes()
-
-    gezien = [naam for naam, _ in bronnen()]
+    gezien = [naam for naam, _ in bsns.in_bestanden(bespeeld.data)]
     for deel in ("logs/", "kafka/logs/", "profielservice/", "opslag/berichten/", "opslag/bijlagen/", "clickhouse/"):
         assert any(naam.startswith(deel) for naam in gezien), f"nothing in {deel}: look where it is now"
     assert {"endpoints.json", "up.log"} <= set(gezien)
-    assert not plaatsen(bronnen())
+    assert not plaatsen(bsns.in_bestanden(bespeeld.data))
 
 
 def test_the_profile_service_keeps_no_bsn_in_its_table(bespeeld: Stapel) -> None:

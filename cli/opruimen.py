@@ -1,0 +1,113 @@
+"""`berichtenstroom opruimen`: deletes what is past its term, where no TTL can: batches' rows, and objects."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import typer
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.client import Client
+
+from avro.codec import Codec, Onleesbaar
+from cli import vertoon
+from cli.lag import KafkaWeg
+from cli.opties import Data, Json, instellingen
+from cli.wijzigen import lees_referentie
+from domain.tijd import DAG_MS
+from sinks.bewaren import bewaarde_runs, wis_batches
+from sinks.database import verbind
+from sinks.objecten import Objecten
+from sinks.opruimen import InGebruik, ruim_op
+from streams.codec import maak_codec
+from streams.fence import doorloop, eerste_sinds
+from streams.settings import Instellingen
+from streams.sleutels import lees_sleutels
+
+app = typer.Typer()
+
+
+def nu_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@app.command(
+    help="Delete messages, their bijlagen and the rows about them that are past BERICHTENSTROOM_BEWAAR_BERICHTEN_DAGEN."
+    "\n\nRun it daily, from one place. What a message on its way needs stays, whatever its age. The processing log, "
+    "verdicts and history go by themselves (see 'migreer'), and what is in Kafka as well (see 'topics').",
+    epilog="Example: berichtenstroom opruimen --json",
+)
+def opruimen(data: Data = None, json: Json = False) -> None:
+    """Says how much of each was deleted."""
+    gekozen = instellingen(data)
+    gedaan = asyncio.run(ruim(gekozen))
+    if json:
+        vertoon.als_json(gedaan)
+    elif not gekozen.bewaar_berichten_dagen:
+        vertoon.uit.print("nothing deleted: BERICHTENSTROOM_BEWAAR_BERICHTEN_DAGEN is 0, all is kept", highlight=False)
+    else:
+        for naam, aantal in gedaan["rijen"].items():
+            vertoon.uit.print(f"{naam}: {aantal} rows deleted", highlight=False)
+        vertoon.uit.print(
+            f"object store: {gedaan['berichten']} objects with messages and {gedaan['bijlagen']} bijlagen deleted, "
+            f"{gedaan['teruggezet']} bijlagen put back",
+            highlight=False,
+        )
+
+
+async def ruim(gekozen: Instellingen, klok: Callable[[], int] = nu_ms) -> dict[str, Any]:
+    """Deletes, and says how much: rows by table, and objects.
+
+    Raises DatabaseWeg, KafkaWeg, OpslagWeg, SleutelFout and WijzigFout. What was done by then is done.
+    """
+    if not gekozen.bewaar_berichten_dagen:
+        return {"rijen": {}, "berichten": 0, "bijlagen": 0, "teruggezet": 0}
+    objecten = Objecten(gekozen.opslag_url, lees_sleutels(gekozen.sleutelbestand))
+    grens = klok() - gekozen.bewaar_berichten_dagen * DAG_MS
+    client = verbind(gekozen)
+    try:
+        rijen = await asyncio.to_thread(wis_batches, client, grens)
+        in_gebruik = InGebruik(
+            bewaarde_runs=partial(_bewaarde_runs, client),
+            standaardbijlagen=partial(_standaardbijlagen, gekozen),
+            geleverd=partial(_geleverd, gekozen, maak_codec(gekozen)),
+        )
+        # Twice: an answer of the door may be lost while what it made durable is not.
+        geruimd = await ruim_op(objecten, grens, in_gebruik, 2 * gekozen.aanlevering_deadline_s, klok)
+    finally:
+        client.close()
+    return {
+        "rijen": rijen,
+        "berichten": geruimd.berichten,
+        "bijlagen": geruimd.bijlagen,
+        "teruggezet": geruimd.teruggezet,
+    }
+
+
+async def _bewaarde_runs(client: Client, runs: Collection[UUID]) -> set[UUID]:
+    return await asyncio.to_thread(bewaarde_runs, client, runs)
+
+
+async def _standaardbijlagen(gekozen: Instellingen) -> set[bytes]:
+    referentie = await asyncio.to_thread(lees_referentie, gekozen)
+    return {een.sha256 for berichttype in referentie.berichttypes.values() for een in berichttype.standaardbijlagen}
+
+
+async def _geleverd(gekozen: Instellingen, codec: Codec, vanaf: int) -> set[bytes]:
+    """The bijlagen that topic `batch` names since then; what cannot be read there goes to nobody."""
+    topic, gevonden = gekozen.topic("batch"), set[bytes]()
+    try:
+        for partitie in range(gekozen.partities_batch):
+            begin = await eerste_sinds(gekozen, topic, partitie, vanaf)
+            async for record in doorloop(gekozen, topic, partitie, begin):
+                try:
+                    berichten = codec.lees_batch(record.waarde).berichten
+                except Onleesbaar:
+                    continue
+                gevonden.update(berichten.sha256(bijlage) for bijlage in range(len(berichten.bijlage_rijen)))
+    except (KafkaError, OSError) as fout:
+        raise KafkaWeg(f"Kafka at {gekozen.kafka} does not answer ({type(fout).__name__})") from fout
+    return gevonden

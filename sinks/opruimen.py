@@ -1,0 +1,126 @@
+"""Deletes from the object store what is past its term, and never what a message on its way, or one that is kept, needs.
+
+- A placed message goes when ClickHouse shows nothing of its run any more: `sinks.bewaren` deletes those rows first.
+- A bijlage goes when it was last delivered so long ago that no message with it is kept: storing it again renews it
+  (`objecten.VERS_S`), so its age tells. A standaardbijlage stays as long as the reference data name it.
+
+A delivery may rely on an old bijlage in the very moment that it goes. So it first goes to `prullenbak/`, under the time
+of that, and from there only when every delivery that could have seen it is in topic `batch`, or will never be: those
+that a batch names since then are put back. Whoever dies in between leaves the rest to the next sweep; several at once
+do no harm.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from sinks.objecten import VERS_S, Objecten, ObjectOntbreekt, bijlage_naam
+
+PRULLENBAK = "prullenbak"
+_PER_KEER = 500
+"""Names that are looked up or moved at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class InGebruik:
+    """What else must be known of what is needed."""
+
+    bewaarde_runs: Callable[[Collection[UUID]], Awaitable[set[UUID]]]
+    """Those of these runs of which ClickHouse still shows anything."""
+    standaardbijlagen: Callable[[], Awaitable[set[bytes]]]
+    """SHA-256 of every standaardbijlage that the reference data name now."""
+    geleverd: Callable[[int], Awaitable[set[bytes]]]
+    """SHA-256 of every bijlage that topic `batch` names since a moment, in milliseconds."""
+
+
+@dataclass(slots=True)
+class Geruimd:
+    """What a sweep did, in objects."""
+
+    berichten: int = 0
+    bijlagen: int = 0
+    teruggezet: int = 0
+    """Bijlagen that a delivery asked for while they were going."""
+
+
+async def ruim_op(
+    objecten: Objecten, grens: int, in_gebruik: InGebruik, levertijd_s: float, klok: Callable[[], int]
+) -> Geruimd:
+    """Deletes what was written before `grens` (milliseconds) and nobody needs.
+
+    `levertijd_s`: within so many seconds after it was stored for a delivery, a bijlage stands in topic `batch`, or its
+    delivery was refused. Raises OpslagWeg, and what `in_gebruik` raises.
+    """
+    geruimd = Geruimd()
+    await _ruim_berichten(objecten, grens, in_gebruik, geruimd)
+    await _naar_prullenbak(objecten, grens - VERS_S * 1000, in_gebruik, klok)
+    await _leeg_prullenbak(objecten, in_gebruik, levertijd_s, klok, geruimd)
+    return geruimd
+
+
+async def _ruim_berichten(objecten: Objecten, grens: int, in_gebruik: InGebruik, geruimd: Geruimd) -> None:
+    per_run: dict[UUID, list[str]] = {}
+
+    async def verwijder() -> None:
+        blijven = await in_gebruik.bewaarde_runs(per_run.keys())
+        for run, namen in per_run.items():
+            if run not in blijven:
+                await _tegelijk(objecten.verwijder(naam) for naam in namen)
+                geruimd.berichten += len(namen)
+        per_run.clear()
+
+    async for naam, geschreven_op in objecten.lijst("berichten"):
+        if geschreven_op < grens:
+            per_run.setdefault(UUID(naam.split("/")[2]), []).append(naam)
+            if len(per_run) >= _PER_KEER:
+                await verwijder()
+    await verwijder()
+
+
+async def _naar_prullenbak(objecten: Objecten, grens: int, in_gebruik: InGebruik, klok: Callable[[], int]) -> None:
+    blijven = {bijlage_naam(sha256) for sha256 in await in_gebruik.standaardbijlagen()}
+    oud = [naam async for naam, op in objecten.lijst("bijlagen") if op < grens and naam not in blijven]
+    for begin in range(0, len(oud), _PER_KEER):
+        nu = klok()
+        await _tegelijk(
+            objecten.verplaats(naam, f"{PRULLENBAK}/{nu}-{_sha256(naam).hex()}")
+            for naam in oud[begin : begin + _PER_KEER]
+        )
+
+
+async def _leeg_prullenbak(
+    objecten: Objecten, in_gebruik: InGebruik, levertijd_s: float, klok: Callable[[], int], geruimd: Geruimd
+) -> None:
+    inhoud = {naam: _verplaatst(naam) async for naam, _ in objecten.lijst(PRULLENBAK)}
+    if not inhoud:
+        return
+    momenten = [moment for moment, _ in inhoud.values()]
+    levertijd_ms = round(levertijd_s * 1000)
+    await asyncio.sleep(max(0.0, (max(momenten) + levertijd_ms - klok()) / 1000))
+    nodig = await in_gebruik.geleverd(min(momenten) - levertijd_ms) | await in_gebruik.standaardbijlagen()
+    terug = {naam: sha256 for naam, (_, sha256) in inhoud.items() if sha256 in nodig}
+    for naam, sha256 in terug.items():  # written anew, so that it is as young as its delivery
+        with suppress(ObjectOntbreekt):  # another sweep did it
+            await objecten.bewaar(bijlage_naam(sha256), await objecten.lees(naam))
+    namen = list(inhoud)
+    for begin in range(0, len(namen), _PER_KEER):
+        await _tegelijk(objecten.verwijder(naam) for naam in namen[begin : begin + _PER_KEER])
+    geruimd.teruggezet += len(terug)
+    geruimd.bijlagen += len(namen) - len(terug)
+
+
+async def _tegelijk(werk: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*werk)
+
+
+def _sha256(naam: str) -> bytes:
+    """The SHA-256 of the bijlage of this name."""
+    return bytes.fromhex("".join(naam.split("/")[1:]))
+
+
+def _verplaatst(naam: str) -> tuple[int, bytes]:
+    """When what has this name in `prullenbak` came there, and its SHA-256."""
+    moment, _, sha256 = naam.removeprefix(f"{PRULLENBAK}/").partition("-")
+    return int(moment), bytes.fromhex(sha256)

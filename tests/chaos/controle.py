@@ -1,0 +1,264 @@
+"""Whether all that was accepted is there once, with the outcome that the model gives: in log, tables and views.
+
+What the door made durable stands in topic `batch`; the model decides it in that order. A batch that was delivered more
+than once may be decided in another order while part of it waits: then a message may be Verwerkt in another run of the
+same batch, and what is compared is how often each code was given over the runs, and what the views show.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from avro.codec import Codec
+from sinks.rijen import guids
+from tests.chaos.wereld import Wereld
+from tests.chaos.zender import Zending, model
+from tests.integration.lijn.logboek import Record, lees
+from tests.model.model import VERWERKT, Model, Run, getoond
+
+Antwoord = tuple[str, str]
+"""VerwerkingsCode and Stadium."""
+_NOTIFICATIE_S = 180.0
+_VOORBEELDEN = 5
+
+
+@dataclass
+class Bevinding:
+    """What a check found wrong."""
+
+    verloren: int = 0
+    dubbel: int = 0
+    fout: int = 0
+    voorbeelden: list[str] = field(default_factory=list)
+    """The first of each kind, without anything of a citizen."""
+    geteld: dict[str, int] = field(default_factory=dict)
+
+    def meld(self, soort: str, wat: str, aantal: int = 1) -> None:
+        """`soort` is one of the counts."""
+        setattr(self, soort, getattr(self, soort) + aantal)
+        if sum(een.startswith(soort) for een in self.voorbeelden) < _VOORBEELDEN:
+            self.voorbeelden.append(f"{soort}: {wat}")
+
+    @property
+    def goed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.verloren or self.dubbel or self.fout)
+
+    def vergelijk(self, waar: str, wel: dict[Any, Any], niet: dict[Any, Any]) -> None:
+        """What must be there against what is: missing, too much, or different."""
+        for sleutel in wel.keys() - niet.keys():
+            self.meld("verloren", f"{waar}: {sleutel}")
+        for sleutel in niet.keys() - wel.keys():
+            self.meld("fout", f"{waar}: {sleutel} was never sent")
+        for sleutel in wel.keys() & niet.keys():
+            if wel[sleutel] != niet[sleutel]:
+                self.meld("fout", f"{waar}: {sleutel}: expected {wel[sleutel]}, found {niet[sleutel]}")
+
+
+def controleer(wereld: Wereld, zendingen: Sequence[Zending]) -> Bevinding:
+    """Looks at everything, when all is done."""
+    bevinding = Bevinding()
+    alles, runs = _volgens_het_model(wereld, zendingen, bevinding)
+    besloten = _in_het_log(wereld, runs, bevinding)
+    _resultaten(wereld, besloten, bevinding)
+    _tabel(wereld, besloten, bevinding)
+    _views(wereld, alles, bevinding)
+    _notificaties(wereld, besloten, bevinding)
+    return bevinding
+
+
+def _volgens_het_model(
+    wereld: Wereld, zendingen: Sequence[Zending], bevinding: Bevinding
+) -> tuple[Model, dict[UUID, Run]]:
+    """Every run that the door made durable, decided by the model in the order of the log."""
+    codec, alles, runs = Codec(), model(), {}
+    per_levering = {
+        (een.levering.leverancier, een.levering.batch_id, een.levering.aanmaakdatum): een for een in zendingen
+    }
+    for record in sorted(lees(wereld.kafka, "batch"), key=lambda record: (record.partitie, record.offset)):
+        batch = codec.lees_batch(record.waarde)
+        kader = batch.kader
+        zending = per_levering.get((kader.leverancier, str(kader.batch_id), kader.aanmaakdatum))
+        if zending is None:
+            bevinding.meld("fout", f"run {kader.proceskenmerk} was never sent")
+        elif tuple(map(str, guids(batch.berichten.bericht_ids))) != zending.ids or kader.proceskenmerk in runs:
+            bevinding.meld("dubbel", f"run {kader.proceskenmerk} is not as it was sent")
+        else:
+            runs[kader.proceskenmerk] = alles.lever(zending.levering)
+    for zending in zendingen:
+        if zending.proceskenmerk not in runs:
+            bevinding.meld("verloren", f"run {zending.proceskenmerk}, answered with 202", len(zending.ids))
+    bevinding.geteld |= {
+        "batches accepted": len({zending.levering.batch_id for zending in zendingen}),
+        "deliveries accepted": len(zendingen),
+        "messages accepted": sum(len(zending.ids) for zending in zendingen),
+        "runs durable": len(runs),
+        "messages in all runs": sum(len(run.uitkomsten) for run in runs.values()),
+    }
+    return alles, runs
+
+
+Besloten = dict[UUID, dict[int, tuple[Antwoord, int]]]
+"""What each message of each run got, and from when it can be seen."""
+
+
+def _in_het_log(wereld: Wereld, runs: dict[UUID, Run], bevinding: Bevinding) -> Besloten:
+    codec, besloten = Codec(), dict[UUID, dict[int, tuple[Antwoord, int]]]()
+    eerst: dict[tuple[UUID, int], Record] = {}
+    for record in lees(wereld.kafka, "validatie"):
+        uitkomst = codec.lees_uitkomst(record.waarde)
+        run = besloten.setdefault(uitkomst.kader.proceskenmerk, {})
+        for rij, nummer in enumerate(uitkomst.nummers):
+            if nummer in run:
+                eerder = eerst[uitkomst.kader.proceskenmerk, nummer]
+                bevinding.meld(
+                    "dubbel",
+                    f"validatie: {uitkomst.kader.proceskenmerk} {nummer} is decided at {eerder} and again at {record}",
+                )
+                continue
+            eerst[uitkomst.kader.proceskenmerk, nummer] = record
+            antwoord = (str(uitkomst.codes[rij]), str(uitkomst.stadia[rij]))
+            run[nummer] = (antwoord, uitkomst.publicatiedatums[rij])
+    for proceskenmerk in besloten.keys() - runs.keys():
+        bevinding.meld("fout", f"validatie: run {proceskenmerk} was never sent", len(besloten[proceskenmerk]))
+    for proceskenmerk, van_model in runs.items():
+        for een in van_model.uitkomsten:
+            if een.nummer not in besloten.get(proceskenmerk, {}):
+                bevinding.meld("verloren", f"validatie: {proceskenmerk} {een.nummer}")
+    per_batch: dict[tuple[str, str], list[UUID]] = {}
+    for proceskenmerk, van_model in runs.items():
+        per_batch.setdefault(van_model.batch, []).append(proceskenmerk)
+    for kenmerken in per_batch.values():
+        _vergelijk_batch([(runs[een], besloten.get(een, {})) for een in kenmerken], bevinding)
+    return besloten
+
+
+def _vergelijk_batch(delen: Sequence[tuple[Run, dict[int, tuple[Antwoord, int]]]], bevinding: Bevinding) -> None:
+    if len(delen) == 1:
+        [(run, gevonden)] = delen
+        wel = {een.nummer: (een.code, een.stadium) for een in run.uitkomsten if een.nummer in gevonden}
+        niet = {nummer: antwoord for nummer, (antwoord, _) in gevonden.items()}
+        bevinding.vergelijk(f"validatie, batch {run.batch[1]}", wel, niet)
+        return
+    verwacht: Counter[tuple[str, Antwoord]] = Counter()
+    gekregen: Counter[tuple[str, Antwoord]] = Counter()
+    for run, gevonden in delen:
+        for een in run.uitkomsten:
+            if een.nummer in gevonden:
+                verwacht[een.bericht_id, (een.code, een.stadium)] += 1
+                gekregen[een.bericht_id, gevonden[een.nummer][0]] += 1
+    bevinding.vergelijk(f"validatie, batch {delen[0][0].batch[1]}", dict(verwacht), dict(gekregen))
+
+
+def _resultaten(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> None:
+    """One result a run, in the log and in the table, with what was decided."""
+    codec, aantal = Codec(), Counter[UUID]()
+    for record in lees(wereld.kafka, "resultaat"):
+        resultaat = codec.lees_resultaat(record.waarde)
+        run = resultaat.kader.proceskenmerk
+        aantal[run] += 1
+        codes = zip(map(str, resultaat.codes), map(str, resultaat.stadia), strict=True)
+        antwoorden = dict(zip(resultaat.nummers, codes, strict=True))
+        if antwoorden != {nummer: antwoord for nummer, (antwoord, _) in besloten.get(run, {}).items()}:
+            bevinding.meld("fout", f"resultaat: {run} says something else than was decided")
+    for run, keer in aantal.items():
+        if keer > 1:
+            bevinding.meld("dubbel", f"resultaat: {run} is answered {keer} times", keer - 1)
+    for run in besloten.keys() - aantal.keys():
+        bevinding.meld("verloren", f"resultaat: {run} is not answered")
+    rijen = wereld.sql("SELECT toString(proceskenmerk), count() FROM resultaten FINAL GROUP BY proceskenmerk")
+    wel = {str(run): 1 for run in besloten}
+    bevinding.vergelijk("table resultaten", wel, {run: int(keer) for run, keer in rijen})
+    bevinding.geteld["results"] = sum(aantal.values())
+
+
+def _tabel(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> None:
+    """Rows may be written again, but each repeat says the same."""
+    for deel in _delen(sorted(besloten)):
+        rijen = wereld.sql(
+            f"""SELECT toString(proceskenmerk), nummer, any(code), any(stadium),
+                    uniqExact(code, stadium, verwerkt_op, bericht_id, object, volgorde)
+                FROM uitkomsten WHERE proceskenmerk IN ({_lijst(deel)}) GROUP BY proceskenmerk, nummer"""
+        )
+        for run, nummer, _, _, soorten in rijen:
+            if int(soorten) != 1:
+                bevinding.meld("dubbel", f"table uitkomsten: {run} {nummer} has rows that differ")
+        wel = {(str(run), nummer): een for run in deel for nummer, (een, _) in besloten[run].items()}
+        bevinding.vergelijk("table uitkomsten", wel, {(run, nummer): (code, st) for run, nummer, code, st, _ in rijen})
+
+
+def _views(wereld: Wereld, alles: Model, bevinding: Bevinding) -> None:
+    """Every message is shown once, and counted once in Totalen, which is the sum over the batches."""
+    batches = alles.batches()
+    getoonde = 0
+    for deel in _delen(sorted(batches)):
+        rijen = wereld.sql(
+            f"""SELECT leverancier, toString(batch_id), nummer, toString(bericht_id), code, stadium,
+                    notEmpty(waarschuwingen) FROM berichten WHERE batch_id IN ({_lijst(een for _, een in deel)})"""
+        )
+        getoonde += len(rijen)
+        wel = Counter(
+            (*batch, een.nummer, een.bericht_id, een.code, een.stadium, een.waarschuwing)
+            for batch in deel
+            for een in getoond(batches[batch])
+        )
+        niet = Counter((*rij[:6], bool(rij[6])) for rij in rijen)
+        for sleutel in wel.keys() | niet.keys():
+            if wel[sleutel] < niet[sleutel]:
+                soort = "dubbel" if wel[sleutel] else "fout"
+                bevinding.meld(soort, f"view berichten: {sleutel} is shown {niet[sleutel]} times, not {wel[sleutel]}")
+            elif wel[sleutel] > niet[sleutel]:
+                bevinding.meld("verloren", f"view berichten: {sleutel}")
+    namen = ("batches", "berichten", "verwerkt", "waarschuwing", "niet_verwerkt", "in_behandeling")
+    rijen = wereld.sql(f"SELECT leverancier, {', '.join(map('toInt64({})'.format, namen))} FROM totalen")
+    totalen = {rij[0]: dict(zip(namen, map(int, rij[1:]), strict=True)) for rij in rijen}
+    bevinding.vergelijk("totalen", alles.totalen(), totalen)
+    rijen = wereld.sql(
+        """SELECT leverancier, toInt64(count()), toInt64(sum(totaal)), toInt64(sum(verwerkt)),
+               toInt64(sum(waarschuwing)), toInt64(sum(niet_verwerkt)), toInt64(sum(in_behandeling))
+           FROM berichtverwerking GROUP BY leverancier"""
+    )
+    som = {rij[0]: dict(zip(namen, map(int, rij[1:]), strict=True)) for rij in rijen}
+    bevinding.vergelijk("totalen against the sum over the batches", som, totalen)
+    bevinding.geteld["messages shown"] = getoonde
+    bevinding.geteld["messages in Totalen"] = sum(rij["berichten"] for rij in totalen.values())
+
+
+def _notificaties(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> None:
+    """The citizen is told at most once of each placed message, once it can be seen, and never of another."""
+    codec, nu = Codec(), time.time_ns() // 1_000_000
+    geplaatst = {
+        (run, nummer): zichtbaar_op
+        for run, nummers in besloten.items()
+        for nummer, (antwoord, zichtbaar_op) in nummers.items()
+        if antwoord == VERWERKT
+    }
+    te_zien = {sleutel for sleutel, zichtbaar_op in geplaatst.items() if zichtbaar_op <= nu}
+    grens = time.monotonic() + _NOTIFICATIE_S
+    while True:
+        gevonden = Counter(
+            (een.proceskenmerk, een.nummer)
+            for een in (codec.lees_notificatie(record.waarde) for record in lees(wereld.kafka, "notificatie"))
+        )
+        if gevonden.keys() >= te_zien or time.monotonic() > grens:
+            break
+        time.sleep(1)
+    for sleutel in te_zien - gevonden.keys():
+        bevinding.meld("verloren", f"notificatie: {sleutel}")
+    for sleutel, keer in gevonden.items():
+        if keer > 1:
+            bevinding.meld("dubbel", f"notificatie: {sleutel} {keer} times", keer - 1)
+        if geplaatst.get(sleutel, nu + 3_600_000) > nu + 600_000:
+            bevinding.meld("fout", f"notificatie: {sleutel} cannot be seen")
+    bevinding.geteld["notifications"] = sum(gevonden.values())
+
+
+def _delen(alle: Sequence[Any], grootte: int = 300) -> Iterator[Sequence[Any]]:
+    return (alle[begin : begin + grootte] for begin in range(0, len(alle), grootte))
+
+
+def _lijst(guids_: Iterable[object]) -> str:
+    return ",".join(f"'{guid}'" for guid in guids_)

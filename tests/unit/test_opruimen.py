@@ -1,0 +1,171 @@
+"""The sweep of the object store: what is past its term goes, what is needed stays, whatever happens meanwhile."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Collection
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from domain.tijd import DAG_MS
+from sinks.objecten import Objecten, bijlage_naam
+from sinks.opruimen import PRULLENBAK, Geruimd, InGebruik, ruim_op
+from streams.settings import Instellingen
+from streams.sleutels import lees_sleutels, maak_sleutels
+from tests.regels import regel
+from tests.slices import A
+
+NU = time.time_ns() // 1_000_000
+GRENS = NU - 60 * DAG_MS
+OUD, JONG = 62, 59
+"""Days: past the term, with the day within which storing again renews nothing; and within it."""
+RUNS = [UUID(int=n + 1) for n in range(3)]
+
+
+class Wereld:
+    """What a sweep asks, and a store on disk whose ages can be set."""
+
+    def __init__(self, map_: Path) -> None:
+        maak_sleutels(map_ / "sleutels.json")
+        self.map = map_ / "opslag"
+        self.objecten = Objecten(f"file://{self.map}", lees_sleutels(map_ / "sleutels.json"))
+        self.bewaard: set[UUID] = set()
+        self.standaard: set[bytes] = set()
+        self.geleverd: set[bytes] = set()
+        self.gevraagd_vanaf: list[int] = []
+
+    async def zet(self, naam: str, dagen: float, inhoud: bytes = b"inhoud") -> str:
+        await self.objecten.bewaar(naam, inhoud)
+        moment = NU / 1000 - dagen * 86400
+        os.utime(self.map / naam, (moment, moment))
+        return naam
+
+    async def bijlage(self, tekst: str, dagen: float) -> bytes:
+        sha256 = hashlib.sha256(tekst.encode()).digest()
+        await self.zet(bijlage_naam(sha256), dagen, tekst.encode())
+        return sha256
+
+    async def ruim(self) -> Geruimd:
+        async def bewaarde_runs(runs: Collection[UUID]) -> set[UUID]:
+            return self.bewaard & set(runs)
+
+        async def standaardbijlagen() -> set[bytes]:
+            return set(self.standaard)
+
+        async def geleverd(vanaf: int) -> set[bytes]:
+            self.gevraagd_vanaf.append(vanaf)
+            return set(self.geleverd)
+
+        vragen = InGebruik(bewaarde_runs, standaardbijlagen, geleverd)
+        return await ruim_op(self.objecten, GRENS, vragen, 0.01, lambda: NU)
+
+    def namen(self) -> set[str]:
+        return {str(pad.relative_to(self.map)) for pad in self.map.rglob("*") if pad.is_file()}
+
+
+@pytest.fixture
+def wereld(tmp_path: Path) -> Wereld:
+    return Wereld(tmp_path)
+
+
+@regel("Retention of both is a setting")
+async def test_placed_messages_go_after_their_term_unless_clickhouse_still_shows_their_run(wereld: Wereld) -> None:
+    """A batch that was delivered again later is kept as long as that; so is one with a message on its way."""
+    oud, getoond, jong = [
+        await wereld.zet(f"berichten/{A}/{run}/0-k1-ab", dagen)
+        for run, dagen in zip(RUNS, (OUD, OUD, JONG), strict=True)
+    ]
+    tweede = await wereld.zet(f"berichten/{A}/{RUNS[0]}/1-k1-cd", OUD)
+    wereld.bewaard = {RUNS[1]}
+    assert await wereld.ruim() == Geruimd(berichten=2)
+    assert wereld.namen() == {getoond, jong}
+    assert oud not in wereld.namen()
+    assert tweede not in wereld.namen()
+    assert not (wereld.map / oud).parent.exists(), "nor an empty folder that names the run"
+    assert await wereld.ruim() == Geruimd()
+
+
+async def test_bijlagen_go_by_when_they_were_last_delivered_and_standaardbijlagen_stay(wereld: Wereld) -> None:
+    oud, jong, standaard = [
+        await wereld.bijlage(naam, dagen) for naam, dagen in (("oud", OUD), ("jong", JONG), ("standaard", 999))
+    ]
+    wereld.standaard = {standaard}
+    assert await wereld.ruim() == Geruimd(bijlagen=1)
+    assert wereld.namen() == {bijlage_naam(jong), bijlage_naam(standaard)}
+    assert not await wereld.objecten.bestaat(bijlage_naam(oud))
+
+
+async def test_a_bijlage_that_is_delivered_again_is_young_again(wereld: Wereld) -> None:
+    sha256 = await wereld.bijlage("nog eens", OUD)
+    await wereld.objecten.bewaar(bijlage_naam(sha256), b"nog eens")
+    assert await wereld.ruim() == Geruimd()
+    assert await wereld.objecten.lees(bijlage_naam(sha256)) == b"nog eens"
+
+
+async def test_a_bijlage_that_a_delivery_relied_on_while_it_went_is_put_back_and_young(wereld: Wereld) -> None:
+    """The door saw it, and its batch came in the topic while the bijlage was in the bin."""
+    sha256 = await wereld.bijlage("in gebruik", OUD)
+    wereld.geleverd = {sha256}
+    assert await wereld.ruim() == Geruimd(teruggezet=1)
+    assert wereld.gevraagd_vanaf == [NU - 10], "from before it went"
+    assert await wereld.objecten.lees(bijlage_naam(sha256)) == b"in gebruik"
+    assert wereld.namen() == {bijlage_naam(sha256)}
+    wereld.geleverd = set()
+    assert await wereld.ruim() == Geruimd(), "its new age counts"
+
+
+async def test_a_sweep_that_was_killed_half_way_is_ended_by_the_next(wereld: Wereld) -> None:
+    """What it had moved is judged by what was delivered since then, an hour ago."""
+    weg, nodig = [await wereld.bijlage(naam, OUD) for naam in ("weg", "nodig")]
+    toen = NU - 3_600_000
+    for sha256 in (weg, nodig):
+        await wereld.objecten.verplaats(bijlage_naam(sha256), f"{PRULLENBAK}/{toen}-{sha256.hex()}")
+    wereld.geleverd = {nodig}
+    assert await wereld.ruim() == Geruimd(bijlagen=1, teruggezet=1)
+    assert wereld.gevraagd_vanaf == [toen - 10]
+    assert wereld.namen() == {bijlage_naam(nodig)}
+
+
+async def test_a_bijlage_that_was_stored_anew_while_its_former_self_was_in_the_bin_stays(wereld: Wereld) -> None:
+    sha256 = await wereld.bijlage("x", OUD)
+    await wereld.objecten.verplaats(bijlage_naam(sha256), f"{PRULLENBAK}/{NU}-{sha256.hex()}")
+    await wereld.objecten.bewaar(bijlage_naam(sha256), b"x")
+    assert (await wereld.ruim()).bijlagen == 1, "the former one"
+    assert await wereld.objecten.lees(bijlage_naam(sha256)) == b"x"
+
+
+async def test_two_sweeps_at_once_do_no_harm(wereld: Wereld) -> None:
+    blijft = await wereld.bijlage("blijft", JONG)
+    for nummer in range(20):
+        await wereld.bijlage(f"oud {nummer}", OUD)
+    await asyncio.gather(wereld.ruim(), wereld.ruim())
+    await wereld.ruim()
+    assert wereld.namen() == {bijlage_naam(blijft)}
+
+
+async def test_of_another_kind_of_object_nothing_goes(wereld: Wereld) -> None:
+    ander = await wereld.zet("iets/anders", 9999)
+    assert await wereld.ruim() == Geruimd()
+    assert wereld.namen() == {ander}
+
+
+@pytest.mark.parametrize(
+    ("goed", "fout"),
+    [
+        ({"bewaar_berichten_dagen": 60}, {"bewaar_berichten_dagen": 59}),
+        (
+            {"bewaar_berichten_dagen": 91, "topic_batch_dagen": 90},
+            {"bewaar_berichten_dagen": 90, "topic_batch_dagen": 90},
+        ),
+        ({"bewaar_berichten_dagen": 0, "topic_batch_dagen": 90}, {"topic_batch_dagen": 13}),
+        ({"geduld_s": 40 * 3600, "topic_wacht_dagen": 2}, {"geduld_s": 48 * 3600, "topic_wacht_dagen": 2}),
+    ],
+)
+def test_terms_that_would_take_what_is_on_its_way_are_refused(goed: dict[str, int], fout: dict[str, int]) -> None:
+    Instellingen(**goed)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        Instellingen(**fout)  # type: ignore[arg-type]

@@ -1,0 +1,62 @@
+"""How a process ends at a signal, whatever it is doing."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROCES = """
+import asyncio, time
+from cli.stoppen import bij_signaal
+
+async def werk():
+    stop = asyncio.Event()
+    bij_signaal(stop, {stop_s})
+    print("ready", flush=True)
+    {doe}
+
+asyncio.run(werk())
+"""
+NETJES = "await stop.wait()"
+HANGT = "time.sleep(60)"
+RONDT_AF = "await stop.wait(); print('asked', flush=True); await asyncio.sleep(60)"
+
+
+def _start(doe: str, stop_s: float = 60) -> "subprocess.Popen[str]":
+    proces = subprocess.Popen(
+        [sys.executable, "-c", PROCES.format(stop_s=stop_s, doe=doe)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert proces.stdout is not None
+    assert proces.stdout.readline() == "ready\n"
+    return proces
+
+
+@pytest.mark.parametrize("signaal", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_only_asks(signaal: signal.Signals) -> None:
+    with _start(NETJES) as proces:
+        proces.send_signal(signaal)
+        assert proces.wait(30) == 0
+
+
+@pytest.mark.parametrize("doe", [HANGT, RONDT_AF])
+def test_after_its_deadline_it_is_gone_and_says_where_it_stood(doe: str) -> None:
+    with _start(doe, stop_s=0.2) as proces:
+        proces.send_signal(signal.SIGTERM)
+        _, fouten = proces.communicate(timeout=30)
+    assert proces.returncode == 1
+    assert "in werk" in fouten or "in select" in fouten
+
+
+def test_the_second_signal_ends_it_at_once() -> None:
+    with _start(RONDT_AF) as proces:
+        proces.send_signal(signal.SIGTERM)
+        assert proces.stdout is not None
+        assert proces.stdout.readline() == "asked\n"
+        proces.send_signal(signal.SIGINT)
+        assert proces.wait(30) == 1
