@@ -161,7 +161,7 @@ class Eigendom:
         if eigen is not None and eigen.generatie == generatie:
             return
         await self.sluit(partitie)
-        eigen = Eigen(EigenPartitie(self._instellingen, "validatie", partitie, naast="wacht"), generatie)
+        eigen = Eigen(EigenPartitie(self._instellingen, "validatie", partitie, "wacht", "logboek"), generatie)
         try:
             for record in await eigen.partitie.open(zichtbaar_tot):
                 try:

@@ -9,7 +9,7 @@ them.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -19,6 +19,7 @@ from avro.codec import SOORTEN, Codec, Onleesbaar
 from sinks.database import DatabaseWeg
 from sinks.rijen import Rijen, van_batch, van_gegeven, van_logboek, van_resultaat, van_uitkomst
 from sinks.schrijver import Schrijver
+from sinks.stroomvragen import Teruggezet
 from sinks.vragen import Vragen
 from streams import metrics, verbinding
 from streams.dlq import Terzijde
@@ -99,7 +100,7 @@ class Sink:
     async def loop(self) -> None:
         """Runs until `rond_af` or cancelled, and leaves its group.
 
-        Raises LogVerdwenen or TeVeelOnleesbaar: then a person must look.
+        Raises LogVerdwenen or TeVeelOnleesbaar: then a person must look; and Teruggezet: then the next life mends it.
         """
         hoort_bij("sink")
         self._consumer.subscribe(list(self._onderwerp), listener=_Toewijzing(self))
@@ -223,6 +224,23 @@ class Sink:
         self._terzijde.leesbaar(tp.topic, tp.partition, record.offset)
         rijen[_TABEL[onderwerp]].voeg_toe(kolommen)
 
+    async def _niet_teruggezet(self, tps: Collection[TopicPartition]) -> None:
+        """Raises Teruggezet: with progress past what an older copy lacks, nobody would see any more that it does."""
+        for topic in {tp.topic for tp in tps}:
+            voortgang = await self._voortgang(self._topic_ids[self._onderwerp[topic]])
+            for tp in tps:
+                if tp.topic == topic and voortgang.get(tp.partition, 0) < self._vastgelegd.get(tp, 0):
+                    raise Teruggezet(tp.partition, voortgang.get(tp.partition, 0), self._vastgelegd[tp])
+
+    async def _voortgang(self, topic_id: str) -> dict[int, int]:
+        while True:
+            try:
+                return await asyncio.to_thread(self._vragen.voortgang, topic_id)
+            except DatabaseWeg:
+                log.warning("ClickHouse is away, the sink waits to write its progress")
+                slag()
+                await asyncio.sleep(1)
+
     async def _leg_vast(self, gelezen: dict[TopicPartition, int], toewijzing: int) -> None:
         """Progress up to what was read, and past the transaction markers that follow it."""
         nieuw = dict(gelezen)
@@ -236,6 +254,7 @@ class Sink:
                 nieuw[tp] = plaats
         if not nieuw:
             return
+        await self._niet_teruggezet(nieuw)
         await self._schrijver.schrijf_voortgang(
             [
                 (tp.topic, self._topic_ids[self._onderwerp[tp.topic]], tp.partition, volgende)

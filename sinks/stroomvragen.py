@@ -42,6 +42,19 @@ class NietAfgerond(Exception):
     """A run has messages without a decision, so it has no result yet."""
 
 
+class Teruggezet(Exception):
+    """ClickHouse shows less than it has confirmed before: it was put back to an older copy.
+
+    Who goes on would write past what is missing. Who starts anew goes on from what ClickHouse has, and fills it up.
+    """
+
+    def __init__(self, partitie: int, nu: int, eerder: int) -> None:
+        super().__init__(
+            f"ClickHouse shows progress {nu} in partition {partitie}, and showed {eerder} before: it was put back to "
+            "an older copy. This worker ends; the next fills it up again"
+        )
+
+
 class Stroomvragen:
     """Questions over one client, of `maak_client`; threads may share it.
 
@@ -50,6 +63,8 @@ class Stroomvragen:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._gezien: dict[tuple[str, int], int] = {}
+        """The progress that was shown before, by topic id and partition: it never goes back."""
 
     def bekend(self, vragen: Collection[Vraag]) -> list[BekendeUitkomst]:
         """What is decided on these messages: by the run asked for, and Verwerkt by any other run of the leverancier.
@@ -79,9 +94,21 @@ class Stroomvragen:
         return gevonden
 
     def voortgang(self, topic_id: str) -> dict[int, int]:
-        """For each partition of a topic the offset of the first record that is not in ClickHouse yet."""
+        """For each partition of a topic the offset of the first record that is not in ClickHouse yet.
+
+        Raises Teruggezet when that is less than was shown before.
+        """
+        vooraf = {
+            partitie: volgende for (topic, partitie), volgende in self._gezien.copy().items() if topic == topic_id
+        }
         sql = "SELECT partitie, max(volgende) FROM voortgang WHERE topic_id = {topic_id:String} GROUP BY partitie"
-        return {rij[0]: rij[1] for rij in self._rijen(sql, topic_id=topic_id)}
+        gevonden = {int(rij[0]): int(rij[1]) for rij in self._rijen(sql, topic_id=topic_id)}
+        for partitie, volgende in vooraf.items():
+            if gevonden.get(partitie, 0) < volgende:
+                raise Teruggezet(partitie, gevonden.get(partitie, 0), volgende)
+        for partitie, volgende in gevonden.items():
+            self._gezien[topic_id, partitie] = max(volgende, self._gezien.get((topic_id, partitie), 0))
+        return gevonden
 
     def is_vervangen(self, topic: str, topic_id: str) -> bool:
         """Whether there is progress in a topic of this name, but under other ids alone: it was made anew since."""

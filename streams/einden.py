@@ -1,10 +1,12 @@
 """Where a log ends, asked over the connection of a producer: with or without what is not committed."""
 
+import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Collection
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka import errors as kafka_errors
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, for_code
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 
 ALLES = 0
@@ -13,15 +15,30 @@ VAST = 1
 """Up to the first record of a transaction that has not ended."""
 
 
+_GEDULD_S = 10.0
+"""Seconds in which a partition must find its leader."""
+
+
 async def einden(producer: AIOKafkaProducer, tps: Collection[TopicPartition], tot: int) -> dict[TopicPartition, int]:
     """The ends of these partitions, ALLES or VAST. Raises KafkaError."""
+    grens = time.monotonic() + _GEDULD_S
+    while True:
+        try:
+            return await _einden(producer, tps, tot)
+        except KafkaError as fout:
+            if not fout.retriable or time.monotonic() > grens:
+                raise
+            await producer.client.force_metadata_update()
+            await asyncio.sleep(0.05)
+
+
+async def _einden(producer: AIOKafkaProducer, tps: Collection[TopicPartition], tot: int) -> dict[TopicPartition, int]:
     per_leider: dict[int, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     for tp in tps:
         await producer.partitions_for(tp.topic)  # knows the leader from here on
         leider = producer.client.cluster.leader_for_partition(tp)
         if leider is None or leider < 0:
-            await producer.client.force_metadata_update()
-            raise kafka_errors.LeaderNotAvailableError(f"{tp.topic}[{tp.partition}] has no leader")
+            raise LeaderNotAvailableError(f"{tp.topic}[{tp.partition}] has no leader")
         per_leider[leider][tp.topic].append((tp.partition, OffsetResetStrategy.LATEST))
     gevonden: dict[TopicPartition, int] = {}
     for leider, topics in per_leider.items():
@@ -29,7 +46,6 @@ async def einden(producer: AIOKafkaProducer, tps: Collection[TopicPartition], to
         for topic, partities in antwoord.topics:
             for partitie, foutcode, _tijd, eind, *_rest in partities:
                 if foutcode:
-                    await producer.client.force_metadata_update()
-                    raise kafka_errors.for_code(foutcode)(f"{topic}[{partitie}]")
+                    raise for_code(foutcode)(f"{topic}[{partitie}]")
                 gevonden[TopicPartition(topic, partitie)] = eind
     return gevonden

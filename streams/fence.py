@@ -63,12 +63,19 @@ class EigenPartitie:
     """One partition of one topic, owned by whoever opened it last; with it, in the same transactions, the same
     partition of topics `naast` and `logboek`."""
 
-    def __init__(self, instellingen: Instellingen, onderwerp: str, partitie: int, naast: str | None = None) -> None:
+    def __init__(
+        self,
+        instellingen: Instellingen,
+        onderwerp: str,
+        partitie: int,
+        naast: str | None = None,
+        logboek: str | None = None,
+    ) -> None:
         self._instellingen = instellingen
         self.partitie = partitie
         self._topic = instellingen.topic(onderwerp)
         self._naast = self._topic if naast is None else instellingen.topic(naast)
-        self._logboek = instellingen.topic("logboek")
+        self._logboek = self._topic if logboek is None else instellingen.topic(logboek)
         self._producer = AIOKafkaProducer(
             **verbinding.aiokafka(instellingen),
             transactional_id=instellingen.groep(f"{onderwerp}-{partitie}"),

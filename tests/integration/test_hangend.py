@@ -29,7 +29,7 @@ async def test_what_was_confirmed_just_before_the_broker_died_is_there_for_the_n
         maak_topics(instellingen)
         bevestigd: list[set[bytes]] = [set() for _ in range(PARTITIES)]
         for ronde in range(RONDES):
-            eigenaren = [EigenPartitie(instellingen, "validatie", p, naast="wacht") for p in range(PARTITIES)]
+            eigenaren = [EigenPartitie(instellingen, "validatie", p, "wacht", "logboek") for p in range(PARTITIES)]
             await _controleer(eigenaren, bevestigd)
             schrijvers = [
                 asyncio.create_task(_schrijf(eigen, f"{ronde}", bevestigd[p])) for p, eigen in enumerate(eigenaren)
@@ -41,7 +41,7 @@ async def test_what_was_confirmed_just_before_the_broker_died_is_there_for_the_n
                 schrijver.cancel()
             await asyncio.gather(*schrijvers, return_exceptions=True)
             await asyncio.gather(*(eigen.close() for eigen in eigenaren))
-        laatste = [EigenPartitie(instellingen, "validatie", p, naast="wacht") for p in range(PARTITIES)]
+        laatste = [EigenPartitie(instellingen, "validatie", p, "wacht", "logboek") for p in range(PARTITIES)]
         await _controleer(laatste, bevestigd)
         await asyncio.gather(*(eigen.close() for eigen in laatste))
     finally:

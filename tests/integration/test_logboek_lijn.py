@@ -124,7 +124,7 @@ async def test_every_decision_of_a_worker_is_logged_in_its_transaction(op: Opste
 
 
 async def test_what_a_zombie_logs_is_gone_with_its_decisions(kern: Instellingen) -> None:
-    een, ander = (EigenPartitie(kern, "validatie", 0, naast="wacht") for _ in range(2))
+    een, ander = (EigenPartitie(kern, "validatie", 0, "wacht", "logboek") for _ in range(2))
     try:
         await een.open(0)
         offsets = await een.schrijf([(b"k", b"besluit")], naast=[(b"w", b"wacht")], logboek=[(b"k", b"regel")])
@@ -142,7 +142,7 @@ async def test_what_a_zombie_logs_is_gone_with_its_decisions(kern: Instellingen)
 async def test_the_sink_shows_a_line_for_each_message_in_the_names_of_the_standard(
     lijn: Instellingen, database: Client, ring: Logboeksleutels
 ) -> None:
-    eigen = EigenPartitie(lijn, "validatie", 1, naast="wacht")
+    eigen = EigenPartitie(lijn, "validatie", 1, "wacht", "logboek")
     try:
         await eigen.open(0)
         for nummer in range(3):
