@@ -74,7 +74,6 @@ async def draai(instellingen: Instellingen) -> int:
         stapel.push_async_callback(runner.cleanup)
         codec = maak_codec(instellingen)
         sleutels = lees_sleutels(instellingen.sleutelbestand)
-        _ = sleutels.logboek  # without its ring nothing can be decided
         _ = sleutels.logboek  # a file without that ring is told at once
         topics.controleer(instellingen)
         topic_ids = topics.topic_ids(instellingen, ONDERWERPEN)

@@ -81,9 +81,9 @@ async def _ruim_berichten(objecten: Objecten, grens: int, in_gebruik: InGebruik,
 
 async def _naar_prullenbak(objecten: Objecten, grens: int, in_gebruik: InGebruik, klok: Callable[[], int]) -> None:
     blijven = {bijlage_naam(sha256) for sha256 in await in_gebruik.standaardbijlagen()}
+    nu = klok()  # before the listing, which takes long: a delivery may rely on what was listed as old
     oud = [naam async for naam, op in objecten.lijst("bijlagen") if op < grens and naam not in blijven]
     for begin in range(0, len(oud), _PER_KEER):
-        nu = klok()
         await _tegelijk(
             objecten.verplaats(naam, f"{PRULLENBAK}/{nu}-{_sha256(naam).hex()}")
             for naam in oud[begin : begin + _PER_KEER]
@@ -93,20 +93,21 @@ async def _naar_prullenbak(objecten: Objecten, grens: int, in_gebruik: InGebruik
 async def _leeg_prullenbak(
     objecten: Objecten, in_gebruik: InGebruik, levertijd_s: float, klok: Callable[[], int], geruimd: Geruimd
 ) -> None:
+    begin = klok()  # a delivery may have seen what was moved until now
     inhoud = {naam: _verplaatst(naam) async for naam, _ in objecten.lijst(PRULLENBAK)}
     if not inhoud:
         return
     momenten = [moment for moment, _ in inhoud.values()]
     levertijd_ms = round(levertijd_s * 1000)
-    await asyncio.sleep(max(0.0, (max(momenten) + levertijd_ms - klok()) / 1000))
+    await asyncio.sleep(max(0.0, (max(*momenten, begin) + levertijd_ms - klok()) / 1000))
     nodig = await in_gebruik.geleverd(min(momenten) - levertijd_ms) | await in_gebruik.standaardbijlagen()
     terug = {naam: sha256 for naam, (_, sha256) in inhoud.items() if sha256 in nodig}
     for naam, sha256 in terug.items():  # written anew, so that it is as young as its delivery
         with suppress(ObjectOntbreekt):  # another sweep did it
             await objecten.bewaar(bijlage_naam(sha256), await objecten.lees(naam))
     namen = list(inhoud)
-    for begin in range(0, len(namen), _PER_KEER):
-        await _tegelijk(objecten.verwijder(naam) for naam in namen[begin : begin + _PER_KEER])
+    for eerste in range(0, len(namen), _PER_KEER):
+        await _tegelijk(objecten.verwijder(naam) for naam in namen[eerste : eerste + _PER_KEER])
     geruimd.teruggezet += len(terug)
     geruimd.bijlagen += len(namen) - len(terug)
 

@@ -8,7 +8,7 @@ read (committed) after that is all that was ever decided, and nobody else adds t
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -184,12 +184,17 @@ async def maak_af(producer: AIOKafkaProducer, tps: Collection[TopicPartition]) -
         log.warning(
             "Kafka left a transaction open, ending it: %s", ", ".join(f"{tp.topic}[{tp.partition}]" for tp in open_)
         )
-        await producer.begin_transaction()
-        for tp in open_:
-            producer._txn_manager.maybe_add_partition_to_txn(tp)  # there is no public way to take part without a record
-        await producer.commit_transaction()
+        await sluit_af(producer, open_)
         await asyncio.sleep(0.1)
     raise KafkaError(f"a transaction of somebody else is open on {open_[0].topic}[{open_[0].partition}]")
+
+
+async def sluit_af(producer: AIOKafkaProducer, tps: Iterable[TopicPartition]) -> None:
+    """Commits an empty transaction on these partitions, and with it what this id left open there. Raises KafkaError."""
+    await producer.begin_transaction()
+    for tp in tps:
+        producer._txn_manager.maybe_add_partition_to_txn(tp)  # there is no public way to take part without a record
+    await producer.commit_transaction()
 
 
 class _Lezer:

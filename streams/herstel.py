@@ -14,13 +14,13 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from avro.codec import SOORTEN, Codec, Onleesbaar
 from streams import verbinding
 from streams.dlq import Onbruikbaar, lees_dlq, vermelding
-from streams.fence import Record, doorloop, lees_op
+from streams.fence import Record, doorloop, lees_op, maak_af, sluit_af
 from streams.inhoud import lees_gegeven, lees_slice
 from streams.producer import maak_producer
 from streams.referentieschrijver import ANDERE_ONDERWEG
@@ -71,6 +71,14 @@ async def herstel(
         producer = await _gestart(stapel, maak_producer(instellingen))
         # Whoever opened this one last may go on: two at once would offer the same twice.
         alleen = await _gestart(stapel, _transactioneel(instellingen, "herstel"))
+        logboek = instellingen.topic("logboek")
+        await sluit_af(
+            alleen,
+            [
+                TopicPartition(instellingen.topic("dlq"), 0),
+                *(TopicPartition(logboek, partitie) for partitie in range(instellingen.partities_bericht)),
+            ],
+        )
         hersteld = {een.plaats: een.hersteld_op for een in await lees_dlq(instellingen, codec)}
         kopieer = partial(_kopieer, instellingen, codec)
         op_plaats = sorted(gekozen, key=lambda een: een.plaats)
@@ -175,6 +183,7 @@ async def _zet_terug(
     producer = _transactioneel(instellingen, "referentie")
     await producer.start()  # from here on nobody else changes the reference data
     try:
+        await maak_af(producer, [TopicPartition(instellingen.topic(een), 0) for een in (*SOORTEN, "dlq")])
         verleden = await _verleden(instellingen, codec, soort, wat)
         record, later = verleden.record, verleden.later
         if record is None:

@@ -186,8 +186,8 @@ class ReferentieSchrijver:
         voorvoegsel = f"{self._instellingen.groep('referentie')}-"
         try:
             antwoord = admin.list_consumer_groups(request_timeout=self._wachttijd_s).result()
-            if antwoord.errors:
-                raise antwoord.errors[0]
+            if antwoord.errors:  # they look like exceptions, and are none
+                raise KafkaException(antwoord.errors[0])
             groepen = [groep for groep in antwoord.valid if groep.group_id.startswith(voorvoegsel)]
             gestopt = [groep.group_id for groep in groepen if groep.state in _ZONDER_LID]
             achter = [
@@ -196,7 +196,7 @@ class ReferentieSchrijver:
                 if groep.group_id not in gestopt and not _is_bij(admin, groep.group_id, eind, self._wachttijd_s)
             ]
         except KafkaException as fout:
-            log.warning("the consumer groups cannot be listed: %s", fout.args[0].str())
+            log.warning("the consumer groups cannot be listed: %s", fout)
             return ["the groups cannot be listed"], []
         return achter, gestopt
 

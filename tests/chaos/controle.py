@@ -5,6 +5,7 @@ than once may be decided in another order while part of it waits: then a message
 same batch, and what is compared is how often each code was given over the runs, and what the views show.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from avro.codec import Codec
+from avro.codec import Codec, Onleesbaar
+from sinks.objecten import Objecten, ObjectOntbreekt, bijlage_naam
 from sinks.rijen import guids
+from streams.sleutels import SleutelFout, lees_sleutels
 from tests.chaos.wereld import Wereld
 from tests.chaos.zender import Zending, model
 from tests.integration.lijn.logboek import Record, lees
@@ -65,6 +68,8 @@ def controleer(wereld: Wereld, zendingen: Sequence[Zending]) -> Bevinding:
     besloten = _in_het_log(wereld, runs, bevinding)
     _resultaten(wereld, besloten, bevinding)
     _tabel(wereld, besloten, bevinding)
+    _logboek(wereld, besloten, bevinding)
+    asyncio.run(_opslag(wereld, bevinding))
     _views(wereld, alles, bevinding)
     _notificaties(wereld, besloten, bevinding)
     return bevinding
@@ -188,6 +193,54 @@ def _tabel(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> None:
                 bevinding.meld("dubbel", f"table uitkomsten: {run} {nummer} has rows that differ")
         wel = {(str(run), nummer): een for run in deel for nummer, (een, _) in besloten[run].items()}
         bevinding.vergelijk("table uitkomsten", wel, {(run, nummer): (code, st) for run, nummer, code, st, _ in rijen})
+
+
+def _logboek(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> None:
+    """Every decision has one line in the processing log; nothing was set aside, since all that was sent was good."""
+    regels = 0
+    for deel in _delen(sorted(besloten)):
+        rijen = wereld.sql(
+            f"""SELECT toString(proceskenmerk), nummer, any(code), toInt64(count()) FROM logboek
+                WHERE proceskenmerk IN ({_lijst(deel)}) GROUP BY proceskenmerk, nummer"""
+        )
+        regels += len(rijen)
+        for run, nummer, _, keer in rijen:
+            if int(keer) != 1:
+                bevinding.meld("dubbel", f"logboek: {run} {nummer} has {keer} lines")
+        wel = {(str(run), nummer): een[0] for run in deel for nummer, (een, _) in besloten[run].items()}
+        bevinding.vergelijk("logboek", wel, {(run, nummer): code for run, nummer, code, _ in rijen})
+    for record in lees(wereld.kafka, "dlq"):
+        bevinding.meld("fout", f"dlq: {record} was set aside")
+    bevinding.geteld["lines in the processing log"] = regels
+
+
+async def _opslag(wereld: Wereld, bevinding: Bevinding) -> None:
+    """Every message that was placed is in the object that its decision names, and every bijlage of a batch is there."""
+    codec = Codec()
+    objecten = Objecten(f"file://{wereld.data}/opslag", lees_sleutels(wereld.data / "sleutels.json"))
+    aantal = 0
+    for record in lees(wereld.kafka, "validatie"):
+        uitkomst = codec.lees_uitkomst(record.waarde)
+        geplaatst = {uitkomst.nummers[rij] for rij in uitkomst.verwerkt()}
+        if not geplaatst:
+            continue
+        try:
+            slice_ = codec.lees_batch(await objecten.lees(uitkomst.object), "bericht")
+            kwijt = geplaatst - set(slice_.berichten.nummers)
+        except (ObjectOntbreekt, Onleesbaar, SleutelFout) as fout:
+            kwijt, slice_ = geplaatst, None
+            bevinding.meld("fout", f"store: {uitkomst.object} cannot be read: {type(fout).__name__}")
+        if kwijt:
+            bevinding.meld("verloren", f"store: {uitkomst.kader.proceskenmerk} lacks placed messages", len(kwijt))
+        if slice_ is not None and slice_.kader.proceskenmerk != uitkomst.kader.proceskenmerk:
+            bevinding.meld("fout", f"store: {uitkomst.object} is of another run")
+        aantal += len(geplaatst)
+    for record in lees(wereld.kafka, "batch"):
+        berichten = codec.lees_batch(record.waarde).berichten
+        for bijlage in range(len(berichten.bijlage_rijen)):
+            if not await objecten.bestaat(bijlage_naam(berichten.sha256(bijlage))):
+                bevinding.meld("verloren", f"store: a bijlage of {record}")
+    bevinding.geteld["messages in the store"] = aantal
 
 
 def _views(wereld: Wereld, alles: Model, bevinding: Bevinding) -> None:

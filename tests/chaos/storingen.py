@@ -58,8 +58,8 @@ def _erbij_of_eraf(wereld: Wereld, willekeur: Random, teller: Counter[str], duur
     workers = wereld.toezicht.namen("worker")
     if len(workers) >= MAX_WORKERS or (len(workers) > 1 and willekeur.random() < 0.5):
         naam = willekeur.choice(workers)
-        wereld.toezicht.haal_weg(naam)
-        teller["worker removed"] += 1
+        code = wereld.toezicht.haal_weg(naam)
+        teller["worker removed" if code == 0 else f"worker removed, exit code {code}"] += 1
     else:
         wereld.nieuwe_worker()
         teller["worker added"] += 1
@@ -101,14 +101,12 @@ def _weinig_geheugen(wereld: Wereld, willekeur: Random, teller: Counter[str], du
     gewoon = proces.commando
     gib = willekeur.choice((0.002, 0.01, 0.03))
     proces.commando = lambda: wereld.clickhouse(gib)
-    wereld.toezicht.dood("clickhouse")
+    teller[f"{KILL} clickhouse"] += wereld.toezicht.dood("clickhouse")
     teller["ClickHouse memory limit"] += 1
-    teller[f"{KILL} clickhouse"] += 1
 
     def herstel() -> None:
         proces.commando = lambda: gewoon()
-        wereld.toezicht.dood("clickhouse")
-        teller[f"{KILL} clickhouse"] += 1
+        teller[f"{KILL} clickhouse"] += wereld.toezicht.dood("clickhouse")
 
     return herstel
 

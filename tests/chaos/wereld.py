@@ -35,7 +35,7 @@ class Wereld:
 
     def __init__(self, data: Path, workers: int = 2, **instellingen: object) -> None:
         self.data = data.absolute()
-        poort = iter({broker.vrije_poort() for _ in range(40)})
+        poort = iter({broker.vrije_poort() for _ in range(300)})
         self._echt = {naam: next(poort) for naam in ("kafka", "clickhouse", "profielservice")}
         self._controller = next(poort)
         self.luiken = {naam: Doorgeefluik(next(poort), echt) for naam, echt in self._echt.items()}
@@ -218,7 +218,7 @@ class Wereld:
             trust_env=False,
         )
         antwoord.raise_for_status()
-        return [json.loads(regel) for regel in antwoord.text.splitlines()]
+        return [json.loads(regel) for regel in antwoord.text.split("\n") if regel]
 
     def doe(self, opdracht: str) -> None:
         """A statement for ClickHouse itself. Raises httpx.HTTPError."""

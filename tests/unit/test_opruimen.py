@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -104,6 +105,28 @@ async def test_a_bijlage_that_is_delivered_again_is_young_again(wereld: Wereld) 
     await wereld.objecten.bewaar(bijlage_naam(sha256), b"nog eens")
     assert await wereld.ruim() == Geruimd()
     assert await wereld.objecten.lees(bijlage_naam(sha256)) == b"nog eens"
+
+
+async def test_a_bijlage_that_is_delivered_again_while_the_store_is_listed_is_put_back(wereld: Wereld) -> None:
+    """The listing takes long, and says that it is old; its batch is in the topic long before the bin is emptied."""
+    sha256 = await wereld.bijlage("tijdens het lezen", OUD)
+    lijst, nu = wereld.objecten.lijst, [NU]
+
+    async def traag(map_: str) -> AsyncIterator[tuple[str, int]]:
+        async for gevonden in lijst(map_):
+            yield gevonden
+        if map_ == "bijlagen":
+            nu[0] += 600_000
+
+    async def geleverd(vanaf: int) -> set[bytes]:
+        return {sha256} if vanaf <= NU + 300_000 else set()
+
+    async def niets(_: object = None) -> set[Any]:
+        return set()
+
+    wereld.objecten.lijst = traag  # type: ignore[method-assign,assignment]
+    await ruim_op(wereld.objecten, GRENS, InGebruik(niets, niets, geleverd), 0.01, lambda: nu[0])
+    assert await wereld.objecten.lees(bijlage_naam(sha256)) == b"tijdens het lezen"
 
 
 async def test_a_bijlage_that_a_delivery_relied_on_while_it_went_is_put_back_and_young(wereld: Wereld) -> None:

@@ -213,7 +213,7 @@ class Stapel:
             trust_env=False,
         )
         assert antwoord.status_code == 200, antwoord.text
-        return [json.loads(regel) for regel in antwoord.text.splitlines()]
+        return [json.loads(regel) for regel in antwoord.text.split("\n") if regel]
 
     def open_runs(self) -> int:
         """How many runs are on their way at this moment, as far as ClickHouse knows."""

@@ -90,23 +90,6 @@ def test_a_worker_that_sleeps_beyond_its_session_and_wakes_changes_nothing(chaos
     print(f"partitions fenced under a worker: {onteigend}")
 
 
-def test_a_worker_ends_with_0_at_sigterm_in_mid_stream_and_loses_nothing(chaos: Stapel, stroom: Stroom) -> None:
-    worker = chaos.extra_worker()
-    with stroom:
-        # It takes part once its sink or agents have logged that they own something.
-        log = chaos.extra_log(1)
-        wacht_tot(lambda: "own validatie" in log.read_text(), 90, "the new worker decides")
-        stroom.wacht_op(5)
-        begin = time.monotonic()
-        worker.terminate()
-        code = worker.wait(DEADLINE_S)
-        print(f"ended after {time.monotonic() - begin:.1f} s")
-        stroom.wacht_op(10)
-    assert code == 0, log.read_text()[-3000:]
-    chaos.wacht(180)
-    controleer(chaos, stroom.zendingen)
-
-
 def test_a_worker_of_the_stack_ends_at_sigterm_and_is_started_again(chaos: Stapel, stroom: Stroom) -> None:
     with stroom:
         stroom.wacht_op(10)
