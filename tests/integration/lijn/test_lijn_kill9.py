@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.integration.lijn.controle import controleer
-from tests.integration.lijn.stapel import Stapel, haal, leeft, meting, wacht_tot
+from tests.integration.lijn.stapel import Stapel, haal, meting, wacht_tot
 from tests.integration.lijn.zending import ZAAD, Stroom, leverancier, maak_gewone, nieuwe_oin, samen
 from tests.regels import regel
 
@@ -18,8 +18,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 RONDES = 3
 SLAAP_S = 15
 """Longer than the session time-out of 10 s: the group goes on without the sleeper."""
-DEADLINE_S = 25
-"""Within which a worker must end after SIGTERM; it gives itself 15 s."""
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +86,3 @@ def test_a_worker_that_sleeps_beyond_its_session_and_wakes_changes_nothing(chaos
     controleer(chaos, stroom.zendingen)
     onteigend = [meting(haal(url).text, "berichtenstroom_onteigend_total") for url in chaos.adressen["metrics"][:2]]
     print(f"partitions fenced under a worker: {onteigend}")
-
-
-def test_a_worker_of_the_stack_ends_at_sigterm_and_is_started_again(chaos: Stapel, stroom: Stroom) -> None:
-    with stroom:
-        stroom.wacht_op(10)
-        worker = chaos.pids["workers"][1]
-        os.kill(worker, signal.SIGTERM)
-        wacht_tot(lambda: not leeft(worker), DEADLINE_S, "the worker ends")
-        stroom.wacht_op(10)
-    chaos.wacht(180)
-    controleer(chaos, stroom.zendingen)
-    assert "worker-2 stopped (exit code 0)" in chaos.log.read_text()
