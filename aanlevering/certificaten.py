@@ -83,12 +83,17 @@ class Certificaten:
     def _laad(self) -> None:
         self.kring, grenzen = maak_kring(self._bestanden)
         """For every connection made from now on."""
+        self._verlopen = False
         self._grenzen = [grens for grens in grenzen if grens > _nu()]
         self._metrics.crl_tot.set(min(grenzen).timestamp() if grenzen else 0)
 
     def afzender(self, verzoek: web.Request) -> str:
         """As `volgens_certificaat`, by what is loaded now: raises Later on a connection made under other files."""
-        if verzoek.transport is None or verzoek.transport.get_extra_info("sslcontext") is not self.kring:
+        if (
+            self._verlopen
+            or verzoek.transport is None
+            or verzoek.transport.get_extra_info("sslcontext") is not self.kring
+        ):
             raise Later("certificaten", "Maak opnieuw verbinding: onze lijst van certificaten is vernieuwd.")
         return volgens_certificaat(verzoek)
 
@@ -109,7 +114,9 @@ class Certificaten:
             self._metrics.certificaten.set(0)
         except (OSError, ValueError) as fout:
             self._metrics.certificaten.set(1)
-            LOGGER.error("certificates not loaded, the former ones stand: %s", fout)
+            self._verlopen = any(grens <= _nu() for grens in self._grenzen)
+            gevolg = "a CRL is past its next update: nobody is let in" if self._verlopen else "the former ones stand"
+            LOGGER.error("certificates not loaded, %s: %s", gevolg, fout)
 
 
 def maak_kring(bestanden: Bestanden) -> tuple[ssl.SSLContext, list[datetime.datetime]]:

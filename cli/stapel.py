@@ -64,6 +64,8 @@ class Deel:
     """Of a worker: where its metrics are."""
     weg_voor: float | None = None
     """It must go, and not come back: by then (of a monotonic clock) it is killed."""
+    _gevraagd: subprocess.Popen[bytes] | None = None
+    """The process that was asked to stop: a second SIGTERM would hurry it."""
 
     def start(self) -> None:
         """Starts the process. It leaves Ctrl-C to us, and dies with us however we die."""
@@ -89,18 +91,18 @@ class Deel:
         return self.leeft() and self.is_klaar()
 
     def vraag_te_stoppen(self) -> None:
-        """SIGTERM, which also one that sleeps gets. Nothing when it does not run."""
-        if self.proces is not None and self.leeft():
+        """SIGTERM, once, which also one that sleeps gets. Nothing when it does not run."""
+        if self.proces is not None and self.leeft() and self._gevraagd is not self.proces:
+            self._gevraagd = self.proces
             with contextlib.suppress(ProcessLookupError):
                 self.proces.send_signal(signal.SIGCONT)
                 self.proces.terminate()
 
     def stop(self) -> None:
-        """Returns when it is gone: SIGTERM, and SIGKILL when that takes too long. A second SIGTERM would hurry it."""
+        """Returns when it is gone: SIGTERM, and SIGKILL when that takes too long."""
         if self.proces is None:
             return
-        if self.weg_voor is None:
-            self.vraag_te_stoppen()
+        self.vraag_te_stoppen()
         try:
             self.proces.wait(self.stop_s)
         except subprocess.TimeoutExpired:

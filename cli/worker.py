@@ -144,10 +144,11 @@ async def draai(instellingen: Instellingen) -> int:
 
         await app.start()
         stapel.push_async_callback(app.stop)
+        naar_clickhouse = Deel("sink", sink.loop(), sink.rond_af)
         wat_wacht = Deel("what waits", herkansing.loop(), herkansing.rond_af)
         delen = [
             Deel("Faust", app.wait_until_stopped(), lambda: None),
-            Deel("sink", sink.loop(), sink.rond_af),
+            naar_clickhouse,
             wat_wacht,
             Deel("results", resultaten.loop(), resultaten.rond_af),
             Deel("notifications", notificeren.loop(), notificeren.rond_af),
@@ -175,7 +176,7 @@ async def draai(instellingen: Instellingen) -> int:
         begin = time.monotonic()
         if stop.is_set():
             log.info("stopping: what was taken is finished, which may take %.0f s", instellingen.stop_s)
-            code = await _rond_af(app, uitloop, delen, wat_wacht)
+            code = await _rond_af(app, uitloop, delen, wat_wacht, naar_clickhouse)
         else:
             code = 1
             # Faust can hang while it stops; the process must not.
@@ -188,12 +189,14 @@ async def draai(instellingen: Instellingen) -> int:
     return code
 
 
-async def _rond_af(app: faust.App, uitloop: Uitloop, delen: Sequence[Deel], wat_wacht: Deel) -> int:
+async def _rond_af(app: faust.App, uitloop: Uitloop, delen: Sequence[Deel], wat_wacht: Deel, sink: Deel) -> int:
     """Every part finishes what it took, and leaves its group at once. Returns 1 when one of them could not."""
     for deel in delen:
-        deel.rond_af()
+        if deel is not sink:
+            deel.rond_af()
     # What waits is tried with Faust's assignment: Faust goes after it.
     await asyncio.gather(uitloop.loop_leeg(), wat_wacht.taak, return_exceptions=True)
+    sink.rond_af()  # until here: deciding may wait for ClickHouse to show what was decided
     log.info("all that the agents took is committed")
     await app.stop()
     code = 0

@@ -136,6 +136,7 @@ class EigenPartitie:
                 offsets.append(uitslag.offset)
                 tot[uitslag.topic_partition] = uitslag.offset
             if not mag():
+                await self._producer.abort_transaction()
                 raise Ingetrokken
             await self._producer.commit_transaction()
             await self._tot_leesbaar(tot)
@@ -158,7 +159,7 @@ class EigenPartitie:
             await asyncio.sleep(0.005)
 
     async def close(self) -> None:
-        """Lets go without fencing anybody; what was not committed is aborted."""
+        """Lets go without fencing anybody; what was not committed the next owner aborts, or the broker in time."""
         try:
             await asyncio.wait_for(self._producer.stop(), 10)
         except (KafkaError, TimeoutError) as fout:
@@ -172,8 +173,10 @@ async def maak_af(producer: AIOKafkaProducer, tps: Collection[TopicPartition]) -
     having ended it in the log: it skips partitions whose leader it does not know yet (Kafka 4.4). What was confirmed to
     the writer then never comes to readers of what is committed, nor does anything behind it. Since nobody else writes
     with this id, it shows: what is committed ends before the log does. An empty transaction ends it, as committed. If
-    it was an aborted one its records count after all, which harms nobody: they were made as all others, and nobody has
-    decided otherwise since. Raises KafkaError when it is not ours to end.
+    it was an aborted one its records count after all: they were made as all others, and nobody has decided otherwise
+    since; only what was withdrawn for a change of the reference data then counts as decided before it.
+
+    Raises KafkaError when it is not ours to end.
     """
     open_: list[TopicPartition] = []
     for _ in range(_POGINGEN):

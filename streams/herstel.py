@@ -166,6 +166,10 @@ def _hersteld(codec: Codec, wat: Onbruikbaar) -> bytes:
     return codec.schrijf("dlq", vermelding(*wat.plaats, wat.reden, hersteld=True))
 
 
+_WIE_MAG_LEZEN = frozenset({"dienst", "machtiging"})
+"""Kinds whose earlier state may show messages to who may not read them now (Domain: Diensten en machtigingen)."""
+
+
 @dataclass(slots=True)
 class _Verleden:
     """What a topic of reference data holds of the key of one record."""
@@ -195,6 +199,11 @@ async def _zet_terug(
             waarom = "took its place" if is_goed else "is unreadable as well: put back what stood before that one"
             return Aanbod(wat, Uitslag.GEWEIGERD, f"the record at offset {later.offset} has the same key and {waarom}")
         eerder = verleden.eerder
+        if soort in _WIE_MAG_LEZEN:
+            eerder = None  # what cannot be read may have taken it away: who may read is given anew, never put back
+            if not verwijder:
+                waarom = f"it may have ended who may read: --verwijder removes this {soort}; then make it anew"
+                return Aanbod(wat, Uitslag.GEWEIGERD, waarom)
         if eerder is None and not verwijder:
             return Aanbod(
                 wat,

@@ -26,6 +26,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from streams import hartslag, metrics
 from streams.referentie import admin_client
 from streams.settings import Instellingen
+from streams.topics import topics
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,12 @@ class Waakhond:
     def _waak(self, tik_s: float, grens_s: float, lussen: Collection[asyncio.AbstractEventLoop]) -> None:
         while True:
             time.sleep(tik_s)
-            if deel := self.kijk():
+            try:
+                deel = self.kijk()
+            except Exception:
+                log.exception("the watchdog could not look, and looks again")
+                continue
+            if deel:
                 log.error(
                     "%s hangs: no sign for %.0f s while there is work; the process ends, and stood:", deel, grens_s
                 )
@@ -116,7 +122,8 @@ class Achterstand:
             alle = self._beheer.list_topics(timeout=_VRAAG_S).topics
         except KafkaException:
             return True
-        van_belang = [alle[naam] for naam in alle if naam.startswith((self._instellingen.topic(""), "__"))]
+        ons = {topic.naam for topic in topics(self._instellingen)}
+        van_belang = [alle[naam] for naam in alle if naam in ons or naam.startswith("__")]
         return any(partitie.leader < 0 for topic in van_belang for partitie in topic.partitions.values())
 
     def niets_te_doen(self, onderwerp: str, partities: Collection[int]) -> bool:

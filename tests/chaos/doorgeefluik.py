@@ -11,7 +11,7 @@ class Doorgeefluik:
     """Passes on what comes to `poort` to `naar`, another port; everything is called from any thread."""
 
     def __init__(self, poort: int, naar: int) -> None:
-        self._poort = poort
+        self.poort = poort
         self._naar = naar
         self._traag_s = 0.0
         self._dicht = False
@@ -25,7 +25,7 @@ class Doorgeefluik:
         """Returns when it listens."""
         self._draad.start()
         if not self._klaar.wait(10):
-            raise OSError(f"the proxy does not listen on port {self._poort}")
+            raise OSError(f"the proxy does not listen on port {self.poort}")
 
     def stop(self) -> None:
         """Cuts all, and listens no more."""
@@ -50,7 +50,7 @@ class Doorgeefluik:
         asyncio.set_event_loop(self._lus)
 
         async def luister() -> None:
-            await asyncio.start_server(self._verbind, "127.0.0.1", self._poort, limit=_STUK)
+            await asyncio.start_server(self._verbind, "127.0.0.1", self.poort, limit=_STUK)
             self._klaar.set()
 
         self._lus.run_until_complete(luister())

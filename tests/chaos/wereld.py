@@ -47,7 +47,7 @@ class Wereld:
         self._begin_workers = workers
         self._nummer = 0
         self._met_schijf = False
-        via = {naam: luik._poort for naam, luik in self.luiken.items()}
+        via = {naam: luik.poort for naam, luik in self.luiken.items()}
         waarden = {
             "data": self.data,
             "kafka": f"{HOST}:{via['kafka']}",
@@ -138,7 +138,7 @@ class Wereld:
         map_ = self.data / "kafka"
         commando = broker.commando(broker.BrokerInstellingen(map_, self._echt["kafka"], self._controller))
         with (map_ / "server.properties").open("a") as regels:
-            regels.write(f"\nadvertised.listeners=CLIENT://{HOST}:{self.luiken['kafka']._poort}\n")
+            regels.write(f"\nadvertised.listeners=CLIENT://{HOST}:{self.luiken['kafka'].poort}\n")
         return commando
 
     def _eigen_schijf(self) -> bool:

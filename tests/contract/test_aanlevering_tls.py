@@ -331,6 +331,26 @@ async def test_a_crl_that_runs_out_while_the_door_is_open_shuts_it(deur: Deur) -
     assert "CRL has expired" in deur.log.text
 
 
+async def test_a_crl_that_runs_out_and_cannot_be_replaced_shuts_the_door_for_who_is_inside(deur: Deur) -> None:
+    tot = nu() + datetime.timedelta(seconds=2)
+    deur.zet_crl(deur.wortel.crl(), deur.uitgever.crl(tot=tot))
+    await deur.ververs()
+    async with deur.client(deur.uitgever.client("a")) as client:
+        assert (await client.get(PAD)).status_code == 200
+        deur.zet_crl(deur.wortel.crl(), b"half of one")
+        async with asyncio.timeout(30):
+            while (await client.get(PAD)).status_code == 200:
+                await asyncio.sleep(0.1)
+                await deur.ververs()
+        with pytest.raises(GEWEIGERD):
+            await client.get(PAD)
+    assert "nobody is let in" in deur.log.text
+    deur.zet_crl(deur.wortel.crl(), deur.uitgever.crl())
+    await deur.ververs()
+    async with deur.client(deur.uitgever.client("a")) as client:
+        assert (await client.get(PAD)).status_code == 200
+
+
 async def test_files_that_cannot_be_read_leave_the_former_ones_standing(deur: Deur) -> None:
     for kapot in (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", b"-----BEGIN X509", b"", b"x" * 99):
         deur.zet_crl(deur.wortel.crl(), kapot)

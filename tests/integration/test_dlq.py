@@ -16,6 +16,7 @@ from avro.codec import Codec, soort_van
 from cli.main import app
 from domain.batch import Batch, splits
 from domain.beslissing import Bekend, beslis
+from domain.levensloop import nieuwe_dienst
 from domain.referentie import BerichttypeStatus, Gegeven
 from sinks.vragen import Vragen
 from streams.dlq import Onbruikbaar, Terzijde, TeVeelOnleesbaar, lees_dlq
@@ -280,6 +281,21 @@ async def test_a_thing_that_went_dark_gets_back_what_stood_there(op: Opstelling)
     ((_, uitslag, uitleg),) = await op.herstel()
     assert uitslag is Uitslag.GEWEIGERD
     assert "has the same key and took its place" in uitleg
+
+
+async def test_who_may_read_is_never_put_back_on_a_guess(op: Opstelling) -> None:
+    """The record that cannot be read may be the one that ended it: too wide is a privacy breach."""
+    dienst = nieuwe_dienst(A, "Belastingen", "Proef")
+    await gegeven(op, dienst)
+    duister = await op.zet("dienst", b"GEHEIM", dienst.sleutel.encode())
+    await op.leg_weg("dienst", duister)
+    ((_, uitslag, uitleg),) = await op.herstel()
+    assert uitslag is Uitslag.GEWEIGERD
+    assert "--verwijder removes this dienst" in uitleg
+    with pytest.raises(ReferentieFout):
+        await lees_referentie(op.instellingen, CODEC)
+    assert await op.herstel(verwijder=True) == [(duister, Uitslag.AANGEBODEN, "removed")]
+    assert not (await lees_referentie(op.instellingen, CODEC)).diensten
 
 
 async def test_a_thing_of_which_nothing_is_known_is_removed_only_when_that_is_asked(op: Opstelling) -> None:

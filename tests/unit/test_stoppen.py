@@ -1,11 +1,14 @@
 """How a process ends at a signal, whatever it is doing."""
 
+import asyncio
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from cli.worker import Deel, _rond_af
 
 PROCES = """
 import asyncio, time
@@ -60,3 +63,33 @@ def test_the_second_signal_ends_it_at_once() -> None:
         assert proces.stdout.readline() == "asked\n"
         proces.send_signal(signal.SIGINT)
         assert proces.wait(30) == 1
+
+
+async def test_the_sink_goes_on_until_the_agents_are_done() -> None:
+    """A decision under way may wait for ClickHouse to show others, which the sink must then bring there."""
+    verloop: list[str] = []
+
+    class App:
+        async def stop(self) -> None:
+            verloop.append("Faust")
+
+    class Loopt:
+        async def loop_leeg(self) -> None:
+            await asyncio.sleep(0)
+            verloop.append("agents")
+
+    def deel(naam: str) -> Deel:
+        klaar = asyncio.Event()
+
+        def rond_af() -> None:
+            verloop.append(naam)
+            klaar.set()
+
+        async def werk() -> None:
+            await klaar.wait()
+
+        return Deel(naam, werk(), rond_af)
+
+    sink, wat_wacht, resultaten = deel("sink"), deel("what waits"), deel("results")
+    assert await _rond_af(App(), Loopt(), [sink, wat_wacht, resultaten], wat_wacht, sink) == 0  # type: ignore[arg-type]
+    assert verloop == ["what waits", "results", "agents", "sink", "Faust"]
