@@ -31,7 +31,7 @@ up: java $(KLAAR) ## start the stack and stay until Ctrl-C; its addresses are in
 	@$(VENV) -m cli.main up --data "$(DATA)"
 
 test: java $(KLAAR) ## the whole suite, real Kafka and real ClickHouse engine included
-	@$(VENV) -m pytest -n $(JOBS) --dist loadfile --durations 25 $(TESTS)
+	@$(VENV) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 25 $(TESTS)
 
 test-long: java $(KLAAR) ## the line against the model of the rules: 3000 random cases, which takes most of an hour
 	@BERICHTENSTROOM_GEVALLEN=$${BERICHTENSTROOM_GEVALLEN:-3000} $(VENV) -m pytest $(or $(TESTS),tests/model/test_lijn_en_model.py)

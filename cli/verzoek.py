@@ -16,6 +16,8 @@ from streams.settings import ENDPOINTS
 VERZOEK = "verzoek.json"
 _STIL_S = 180.0
 """Seconds without any change in the processes after which who asked is told to look at the logs."""
+_WERKER_S = 300.0
+"""Seconds that each worker may take at most to come or go, whatever else changes."""
 
 
 class VerzoekFout(Exception):
@@ -52,11 +54,14 @@ def vraag(data: Path, workers: int | None, *, herstart: bool, draait: Callable[[
     """
     verzoek = Verzoek(token_hex(8), workers, herstart)
     _schrijf(data, verzoek)
-    vorige, stil_sinds = "", time.monotonic()
+    vorige, begin = "", time.monotonic()
+    stil_sinds = begin
     while True:
         stand = (data / ENDPOINTS).read_text() if (data / ENDPOINTS).exists() else ""
-        if stand and (inhoud := json.loads(stand)).get("verzoek") == verzoek.id:
-            return len(inhoud["pids"]["workers"])
+        inhoud = json.loads(stand) if stand else {}
+        nu_workers = len(inhoud.get("pids", {}).get("workers", ()))
+        if inhoud.get("verzoek") == verzoek.id:
+            return nu_workers
         laatste = lees(data)
         if laatste is None:  # removed by a stack that was just starting
             _schrijf(data, verzoek)
@@ -68,6 +73,9 @@ def vraag(data: Path, workers: int | None, *, herstart: bool, draait: Callable[[
             vorige, stil_sinds = stand, time.monotonic()
         if time.monotonic() - stil_sinds > _STIL_S:
             raise VerzoekFout(f"not done yet, and nothing changed for {_STIL_S:.0f} s; see the logs in {data / 'logs'}")
+        grens_s = _WERKER_S * (1 + max(nu_workers, workers or 0))
+        if time.monotonic() - begin > grens_s:
+            raise VerzoekFout(f"not done in {grens_s:.0f} s; see the logs in {data / 'logs'}")
         time.sleep(0.2)
 
 

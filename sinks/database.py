@@ -42,6 +42,9 @@ def _onbereikbaar(fout: BaseException) -> str:
     for _ in range(20):  # urllib3 keeps what it met in `reason`, or as first argument
         if isinstance(oorzaak, ssl.SSLError):
             return f"ClickHouse does not answer: TLS: {getattr(oorzaak, 'verify_message', '') or oorzaak.reason}"
+        if isinstance(oorzaak, ConnectionResetError | BrokenPipeError):
+            # TLS 1.3 refuses a client after the handshake: its alert may be lost with the connection.
+            return "ClickHouse does not answer: it broke the connection off (over TLS: does it trust our certificate?)"
         if not isinstance(oorzaak, BaseException):
             break
         dieper = getattr(oorzaak, "reason", None)

@@ -80,7 +80,7 @@ class ReferentieSchrijver:
         async with self._beurt:
             try:
                 return await self._wijzig(functie, vooraf, door)
-            except KafkaError as fout:
+            except (KafkaError, IllegalOperation) as fout:
                 raise ReferentieFout(f"Kafka did not take the change ({type(fout).__name__})") from fout
 
     async def _wijzig(
@@ -137,7 +137,7 @@ class ReferentieSchrijver:
         """Commits. An error does not tell whether that was done: opening a producer anew ends it, and reading tells."""
         try:
             await producer.commit_transaction()
-        except KafkaError as fout:
+        except (KafkaError, IllegalOperation, AssertionError) as fout:  # the last two: a state that it cannot leave
             log.info("the commit of a change is looked up: %s", type(fout).__name__)
             opnieuw = self._producer()
             try:

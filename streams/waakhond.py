@@ -3,8 +3,9 @@
 It lives in a thread of its own, which no blocked event loop stops, and counts its own looks instead of time: while the
 whole process stands still (SIGSTOP, a machine that sleeps) it looks as little as the others work.
 
-A part that gives no sign (`streams.hartslag`) is excused while it has nothing to do, while Kafka is away, and while
-anything that is asked of ClickHouse stays out: that ends by itself, and others may wait for its thread or lock.
+A part that gives no sign (`streams.hartslag`) is excused while it has nothing to do and while Kafka is away. A look is
+not counted while anything that is asked of ClickHouse stays out: that ends by itself, and others may wait for its
+thread or lock.
 """
 
 import asyncio
@@ -66,9 +67,9 @@ class Waakhond:
         self._onderweg = onderweg
         for deel, mag_stil in self._delen.items():
             stilte, slagen = self._stiltes[deel], self._slagen(deel)
-            if slagen != stilte.slagen or (deel != LUS and wacht_buiten) or mag_stil():
+            if slagen != stilte.slagen or (not (wacht_buiten and deel != LUS) and mag_stil()):
                 stilte.slagen, stilte.keren = slagen, 0
-            else:
+            elif deel == LUS or not wacht_buiten:
                 stilte.keren += 1
             metrics.VASTGELOPEN.labels(deel).set(stilte.keren >= KEREN // 2)
         langst = max(self._stiltes, key=lambda deel: self._stiltes[deel].keren)

@@ -25,6 +25,8 @@ from tests.model.model import VERWERKT, Model, Run, getoond
 Antwoord = tuple[str, str]
 """VerwerkingsCode and Stadium."""
 _NOTIFICATIE_S = 180.0
+_NOG_EEN_S = 10.0
+"""Seconds in which a second notification of the same message would come."""
 _VOORBEELDEN = 5
 
 
@@ -133,6 +135,8 @@ def _in_het_log(wereld: Wereld, runs: dict[UUID, Run], bevinding: Bevinding) -> 
         for een in van_model.uitkomsten:
             if een.nummer not in besloten.get(proceskenmerk, {}):
                 bevinding.meld("verloren", f"validatie: {proceskenmerk} {een.nummer}")
+        for nummer in besloten.get(proceskenmerk, {}).keys() - {een.nummer for een in van_model.uitkomsten}:
+            bevinding.meld("fout", f"validatie: {proceskenmerk} has no message {nummer}")
     per_batch: dict[tuple[str, str], list[UUID]] = {}
     for proceskenmerk, van_model in runs.items():
         per_batch.setdefault(van_model.batch, []).append(proceskenmerk)
@@ -290,15 +294,16 @@ def _notificaties(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> N
         if antwoord == VERWERKT
     }
     te_zien = {sleutel for sleutel, zichtbaar_op in geplaatst.items() if zichtbaar_op <= nu}
+
+    def stand() -> Counter[tuple[UUID, int]]:
+        alle = (codec.lees_notificatie(record.waarde) for record in lees(wereld.kafka, "notificatie"))
+        return Counter((een.proceskenmerk, een.nummer) for een in alle)
+
     grens = time.monotonic() + _NOTIFICATIE_S
-    while True:
-        gevonden = Counter(
-            (een.proceskenmerk, een.nummer)
-            for een in (codec.lees_notificatie(record.waarde) for record in lees(wereld.kafka, "notificatie"))
-        )
-        if gevonden.keys() >= te_zien or time.monotonic() > grens:
-            break
+    while not stand().keys() >= te_zien and time.monotonic() < grens:
         time.sleep(1)
+    time.sleep(_NOG_EEN_S)
+    gevonden = stand()
     for sleutel in te_zien - gevonden.keys():
         bevinding.meld("verloren", f"notificatie: {sleutel}")
     for sleutel, keer in gevonden.items():

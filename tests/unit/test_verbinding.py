@@ -1,7 +1,10 @@
 """TLS, SASL and passwords: which settings go together, what is told of files, and that no client is made without."""
 
 import ast
+import socket
 import ssl
+import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from faust import auth
 from pydantic import ValidationError
 
+from sinks.database import DatabaseWeg, maak_client
 from streams import beschrijf, beveiliging
 from streams.settings import Instellingen, wat_is_er_mis
 from streams.verbinding import VerbindingFout, aiokafka, confluent, faust, tls_context, wachtwoord
@@ -275,3 +279,26 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_pa
     een = Instellingen(kafka_protocol="SSL", kafka_certificaat=client.certificaat, kafka_sleutel=versleuteld)
     with pytest.raises(VerbindingFout, match="the key is encrypted; give one without a password"):
         tls_context("kafka", een)
+
+
+def test_a_clickhouse_that_breaks_off_is_told_with_what_it_may_mean_over_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def breek_af() -> None:
+            while True:
+                try:
+                    verbinding, _ = server.accept()
+                except OSError:
+                    return
+                with verbinding:
+                    verbinding.recv(1)  # what is left unread, and no time to linger: the client gets a reset
+                    verbinding.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        draad = threading.Thread(target=breek_af)
+        draad.start()
+        try:
+            with pytest.raises(DatabaseWeg, match=r"broke the connection off \(over TLS: does it trust our certif"):
+                maak_client(f"http://default@127.0.0.1:{server.getsockname()[1]}")
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            draad.join(10)

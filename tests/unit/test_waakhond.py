@@ -73,6 +73,15 @@ def test_while_one_question_to_clickhouse_stays_out_no_part_hangs() -> None:
     assert proces.kijk(2, LUS) == {"sink"}
 
 
+def test_a_slow_question_of_another_part_lengthens_a_silence_and_does_not_end_it() -> None:
+    proces = Proces()
+    proces.kijk(KEREN // 2 + 1, LUS)
+    with hartslag.begrensd():
+        proces.kijk(5, LUS)
+        assert proces.waakhond.verdacht == "sink"
+    assert proces.kijk(KEREN // 2 + 1, LUS) == {"sink"}
+
+
 def test_questions_of_others_that_are_answered_excuse_nobody() -> None:
     proces, gezegd = Proces(), set()
     for _ in range(KEREN + 1):
