@@ -89,11 +89,9 @@ class Certificaten:
 
     def afzender(self, verzoek: web.Request) -> str:
         """As `volgens_certificaat`, by what is loaded now: raises Later on a connection made under other files."""
-        if (
-            self._verlopen
-            or verzoek.transport is None
-            or verzoek.transport.get_extra_info("sslcontext") is not self.kring
-        ):
+        if self._verlopen:
+            raise Later("certificaten", "We kunnen nu niet nagaan of uw certificaat is ingetrokken. Probeer het later.")
+        if verzoek.transport is None or verzoek.transport.get_extra_info("sslcontext") is not self.kring:
             raise Later("certificaten", "Maak opnieuw verbinding: onze lijst van certificaten is vernieuwd.")
         return volgens_certificaat(verzoek)
 
@@ -112,7 +110,7 @@ class Certificaten:
                 LOGGER.info("certificates, CAs and CRLs loaded again")
             self._stand = stand
             self._metrics.certificaten.set(0)
-        except (OSError, ValueError) as fout:
+        except Exception as fout:  # whatever a file holds: who watches must go on watching
             self._metrics.certificaten.set(1)
             self._verlopen = any(grens <= _nu() for grens in self._grenzen)
             gevolg = "a CRL is past its next update: nobody is let in" if self._verlopen else "the former ones stand"
@@ -137,7 +135,7 @@ def maak_kring(bestanden: Bestanden) -> tuple[ssl.SSLContext, list[datetime.date
         raise CertificaatFout(f"{bestanden.certificaat} and {bestanden.sleutel} do not go together: {fout}") from None
     try:
         cas = x509.load_pem_x509_certificates(bestanden.ca.read_bytes())
-    except ValueError as fout:
+    except (ValueError, x509.InvalidVersion) as fout:
         raise CertificaatFout(f"{bestanden.ca} holds no CA certificates in PEM: {fout}") from None
     kring.load_verify_locations(cadata="\n".join(ca.public_bytes(Encoding.PEM).decode() for ca in cas))
     return kring, _voeg_crls_toe(kring, bestanden, cas)
@@ -178,7 +176,7 @@ def _lees_crls(pad: Path) -> Iterator[x509.CertificateRevocationList]:
             yield from map(x509.load_pem_x509_crl, stukken)
         else:
             yield x509.load_der_x509_crl(inhoud)
-    except ValueError as fout:
+    except (ValueError, x509.InvalidVersion) as fout:
         raise CertificaatFout(f"{pad} holds no CRL: {fout}") from None
 
 

@@ -170,5 +170,7 @@ class Notificeren(Veger):
         topic = self._instellingen.topic("notificatie")
         if geschreven_tot:
             await self._schrijver.schrijf_voortgang(
-                [(topic, self._topic_id, partitie, volgende) for partitie, volgende in geschreven_tot.items()]
+                [(topic, self._topic_id, partitie, volgende) for partitie, volgende in geschreven_tot.items()],
+                # A copy that lacks the markers of before must not get progress past them: it raises Teruggezet.
+                lambda: self._vragen.voortgang(self._topic_id),
             )

@@ -16,7 +16,7 @@ from domain.tijd import schrijf_tijd
 from domain.wijzigingen import Wijzigingen
 from streams.codec import maak_codec
 from streams.dlq import Onbruikbaar, lees_dlq
-from streams.herstel import Aanbod, Uitslag, als_rij, herstel
+from streams.herstel import Aanbod, Besluit, Uitslag, als_rij, herstel
 from streams.referentie import ReferentieFout
 from streams.referentieschrijver import ReferentieSchrijver
 from streams.settings import Instellingen
@@ -48,17 +48,18 @@ def toon(
 @app.command(
     "herstel",
     epilog="Examples: berichtenstroom dlq herstel --ja · berichtenstroom dlq herstel --topic batch --partitie 0 "
-    "--offset 17 · berichtenstroom dlq herstel --topic berichttype --offset 5",
+    "--offset 17 · berichtenstroom dlq herstel --topic berichttype --offset 5 --zet-terug",
 )
 def herstel_(
     topic: Topic = None,
     partitie: Partitie = None,
     offset: Offset = None,
-    verwijder: Annotated[
+    zet_terug: Annotated[
         bool,
-        typer.Option(
-            "--verwijder", help="Remove a thing of the reference data of which no earlier state can be put back."
-        ),
+        typer.Option("--zet-terug", help="Of a leverancier or berichttype: its last state that can be read counts."),
+    ] = False,
+    verwijder: Annotated[
+        bool, typer.Option("--verwijder", help="Of the reference data: this thing is gone, or never was ours.")
     ] = False,
     ja: Ja = False,
     data: Data = None,
@@ -68,9 +69,13 @@ def herstel_(
 
     Records of batch, bericht and logboek that this version can read are copied to the end of their partition; what was
     decided since stands. Decisions, results, notifications and what waits are made anew by the line itself, and are
-    refused. For the reference data the last state that can be read is put back: until then nothing is decided.
+    refused. What cannot be read of the reference data may have taken something away, so a person must say what
+    became of it, one thing at a time, with --zet-terug or --verwijder: until then nothing is decided.
     Exit code 1 when any is still unreadable, or refused.
     """
+    besluit = _besluit(zet_terug=zet_terug, verwijder=verwijder)
+    if besluit is not None and (topic is None or offset is None):
+        raise typer.BadParameter("needs --topic and --offset: one thing at a time", param_hint=str(besluit))
     gekozen = instellingen(data)
     alles = _lees(gekozen)
     if topic is not None and offset is not None:
@@ -83,11 +88,28 @@ def herstel_(
         and (not een.hersteld_op or offset is not None)
     ]
     if te_doen and not ja:
-        bevestig(f"Offer {len(te_doen)} record(s) again, the first from {te_doen[0].topic}?")
-    gedaan = asyncio.run(_herstel(gekozen, te_doen, verwijder=verwijder)) if te_doen else []
+        bevestig(_vraag(te_doen, besluit))
+    gedaan = asyncio.run(_herstel(gekozen, te_doen, besluit)) if te_doen else []
     vertoon.lijst([als_rij(een) for een in gedaan], json_=json, leeg="there is nothing to offer again")
     if any(een.uitslag in (Uitslag.ONLEESBAAR, Uitslag.VERDWENEN, Uitslag.GEWEIGERD) for een in gedaan):
         raise Mislukt
+
+
+def _besluit(*, zet_terug: bool, verwijder: bool) -> Besluit | None:
+    if zet_terug and verwijder:
+        raise typer.BadParameter("either this or --verwijder", param_hint="--zet-terug")
+    if zet_terug:
+        return Besluit.ZET_TERUG
+    return Besluit.VERWIJDER if verwijder else None
+
+
+def _vraag(te_doen: list[Onbruikbaar], besluit: Besluit | None) -> str:
+    eerste = te_doen[0]
+    if besluit is Besluit.ZET_TERUG:
+        return f"Does the state before {eerste.topic}@{eerste.offset} count? What that record took away comes back."
+    if besluit is Besluit.VERWIJDER:
+        return f"Remove the thing of {eerste.topic}@{eerste.offset}, an earlier state too?"
+    return f"Offer {len(te_doen)} record(s) again, the first from {eerste.topic}?"
 
 
 def _genoemd(gekozen: Instellingen, bekend: Iterable[Onbruikbaar], topic: str, offset: int) -> list[Onbruikbaar]:
@@ -109,10 +131,10 @@ def _kies(gekozen: Instellingen, alles: Iterable[Onbruikbaar], topic: str | None
     return [een for een in alles if topic in (None, een.topic, een.topic.removeprefix(gekozen.topic_prefix))]
 
 
-async def _herstel(gekozen: Instellingen, te_doen: list[Onbruikbaar], *, verwijder: bool) -> list[Aanbod]:
+async def _herstel(gekozen: Instellingen, te_doen: list[Onbruikbaar], besluit: Besluit | None) -> list[Aanbod]:
     codec = maak_codec(gekozen)
     try:
-        gedaan = [een async for een in herstel(gekozen, codec, te_doen, verwijder=verwijder)]
+        gedaan = [een async for een in herstel(gekozen, codec, te_doen, besluit)]
         terug = {gekozen.topic(soort) for soort in SOORTEN}
         if any(een.uitslag is Uitslag.AANGEBODEN and een.wat.topic in terug for een in gedaan):
             await _wacht_op_volgers(gekozen)
@@ -122,11 +144,11 @@ async def _herstel(gekozen: Instellingen, te_doen: list[Onbruikbaar], *, verwijd
 
 
 async def _wacht_op_volgers(gekozen: Instellingen) -> None:
-    """Returns when all running processes apply what was put back."""
+    """Returns when all running processes apply what was decided."""
     try:
         await ReferentieSchrijver(gekozen, maak_codec(gekozen)).wijzig(lambda _: Wijzigingen([]), door="")
     except ReferentieFout as fout:
-        raise WijzigFout(f"it is put back, but: {fout}") from fout
+        raise WijzigFout(f"it is done, but: {fout}") from fout
 
 
 def _rij(een: Onbruikbaar) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from sinks.bewaren import termijnen, zet_termijnen
 from sinks.database import DatabaseWeg, verbind
 from sinks.migreer import MigratieGeweigerd, TabellenOntbreken, migreer
 from sinks.objecten import OpslagWeg
+from sinks.stroomvragen import Teruggezet
 from sinks.vragen import Dubbelzinnig
 from streams import topics
 from streams.broker import BrokerError
@@ -80,6 +81,7 @@ BEKENDE_FOUTEN = (
     OpslagWeg,
     SleutelFout,
     TabellenOntbreken,
+    Teruggezet,
     TopicFout,
     Verminkt,
     VerbindingFout,

@@ -197,9 +197,13 @@ async def _rond_af(app: faust.App, uitloop: Uitloop, delen: Sequence[Deel], wat_
     # What waits is tried with Faust's assignment: Faust goes after it.
     await asyncio.gather(uitloop.loop_leeg(), wat_wacht.taak, return_exceptions=True)
     sink.rond_af()  # until here: deciding may wait for ClickHouse to show what was decided
-    log.info("all that the agents took is committed")
     await app.stop()
     code = 0
+    if app.crash_reason is None:
+        log.info("all that the agents took is committed")
+    else:
+        code = 1
+        log.error("the agents could not finish what they took: %s", app.crash_reason, exc_info=app.crash_reason)
     for deel, fout in zip(
         delen, await asyncio.gather(*(deel.taak for deel in delen), return_exceptions=True), strict=True
     ):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clickhouse_connect.driver.client import Client
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
@@ -36,14 +36,27 @@ class Schrijver:
         """All rows in one insert; repeating it adds nothing that anybody sees."""
         await self._probeer(rijen.tabel, rijen.kolommen, KOLOMMEN[rijen.tabel], column_oriented=True)
 
-    async def schrijf_voortgang(self, voortgang: Sequence[tuple[str, str, int, int]]) -> None:
-        """Rows of (topic, topic id, partition, next offset). A lower offset that comes later changes nothing."""
-        await self._probeer("voortgang", voortgang, _VOORTGANG, column_oriented=False)
+    async def schrijf_voortgang(
+        self, voortgang: Sequence[tuple[str, str, int, int]], vooraf: Callable[[], object] = lambda: None
+    ) -> None:
+        """Rows of (topic, topic id, partition, next offset). A lower offset that comes later changes nothing.
+
+        `vooraf` is done right before each attempt, in its thread: between two of them ClickHouse may have been put back
+        to an older copy. DatabaseWeg from it is tried again, and whatever else it raises leaves this.
+        """
+        await self._probeer("voortgang", voortgang, _VOORTGANG, column_oriented=False, vooraf=vooraf)
 
     async def _probeer(
-        self, tabel: str, data: Sequence[Sequence[object]], kolommen: Sequence[str], *, column_oriented: bool
+        self,
+        tabel: str,
+        data: Sequence[Sequence[object]],
+        kolommen: Sequence[str],
+        *,
+        column_oriented: bool,
+        vooraf: Callable[[], object] = lambda: None,
     ) -> None:
         def insert() -> None:
+            vooraf()
             with vertaal_fouten():
                 self._client.insert(
                     tabel, data, column_names=kolommen, column_oriented=column_oriented, settings=_INSERT

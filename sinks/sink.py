@@ -9,7 +9,8 @@ them.
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -170,16 +171,15 @@ class Sink:
             self._vastgelegd[tp] = volgende
 
     async def _ronde(self) -> None:
-        wacht_ms = int(self._instellingen.sink_wacht_s * 1000)
         toewijzing = self._toewijzing
         gelezen: dict[TopicPartition, list[ConsumerRecord]] = {}
         try:
-            gelezen = await self._consumer.getmany(timeout_ms=wacht_ms)
+            await self._verzamel(gelezen, toewijzing)
         except KafkaError:
             if toewijzing == self._toewijzing and toewijzing % 2 == 0:
                 raise
             log.info("a partition has no place yet")
-            await asyncio.sleep(wacht_ms / 1000)  # `zoek_plaats` is about to seek it
+            await asyncio.sleep(self._instellingen.sink_wacht_s)  # `zoek_plaats` is about to seek it
         if self._fout is not None:
             raise self._fout
         if toewijzing != self._toewijzing or toewijzing % 2:
@@ -203,6 +203,20 @@ class Sink:
         if gelezen:
             metrics.SINK_SECONDEN.observe(time.perf_counter() - begin)
 
+    async def _verzamel(self, gelezen: dict[TopicPartition, list[ConsumerRecord]], toewijzing: int) -> None:
+        """Adds what comes in `sink_wacht_s`, or up to `sink_bytes`: few large inserts cost ClickHouse the least."""
+        bytes_, tot = 0, time.monotonic() + self._instellingen.sink_wacht_s
+        while bytes_ < self._instellingen.sink_bytes and toewijzing == self._toewijzing:
+            rest_s = tot - time.monotonic()
+            if rest_s <= 0 and bytes_:
+                return
+            nieuw = await self._consumer.getmany(timeout_ms=max(0, int(rest_s * 1000)))
+            for tp, records in nieuw.items():
+                gelezen.setdefault(tp, []).extend(records)
+                bytes_ += sum(max(1, record.serialized_value_size) for record in records)
+            if not nieuw:
+                return
+
     async def _voeg_toe(self, rijen: dict[str, Rijen], tp: TopicPartition, record: ConsumerRecord) -> None:
         onderwerp = self._onderwerp[tp.topic]
         kolommen: Sequence[Sequence[Any]]
@@ -224,22 +238,16 @@ class Sink:
         self._terzijde.leesbaar(tp.topic, tp.partition, record.offset)
         rijen[_TABEL[onderwerp]].voeg_toe(kolommen)
 
-    async def _niet_teruggezet(self, tps: Collection[TopicPartition]) -> None:
-        """Raises Teruggezet: with progress past what an older copy lacks, nobody would see any more that it does."""
-        for topic in {tp.topic for tp in tps}:
-            voortgang = await self._voortgang(self._topic_ids[self._onderwerp[topic]])
-            for tp in tps:
-                if tp.topic == topic and voortgang.get(tp.partition, 0) < self._vastgelegd.get(tp, 0):
-                    raise Teruggezet(tp.partition, voortgang.get(tp.partition, 0), self._vastgelegd[tp])
+    def _niet_teruggezet(self, tps: Collection[TopicPartition], vastgelegd: Mapping[TopicPartition, int]) -> None:
+        """Raises Teruggezet: with progress past what an older copy lacks, nobody would see any more that it does.
 
-    async def _voortgang(self, topic_id: str) -> dict[int, int]:
-        while True:
-            try:
-                return await asyncio.to_thread(self._vragen.voortgang, topic_id)
-            except DatabaseWeg:
-                log.warning("ClickHouse is away, the sink waits to write its progress")
-                slag()
-                await asyncio.sleep(1)
+        Raises DatabaseWeg.
+        """
+        for topic in {tp.topic for tp in tps}:
+            voortgang = self._vragen.voortgang(self._topic_ids[self._onderwerp[topic]])
+            for tp in tps:
+                if tp.topic == topic and voortgang.get(tp.partition, 0) < vastgelegd.get(tp, 0):
+                    raise Teruggezet(tp.partition, voortgang.get(tp.partition, 0), vastgelegd[tp])
 
     async def _leg_vast(self, gelezen: dict[TopicPartition, int], toewijzing: int) -> None:
         """Progress up to what was read, and past the transaction markers that follow it."""
@@ -254,12 +262,12 @@ class Sink:
                 nieuw[tp] = plaats
         if not nieuw:
             return
-        await self._niet_teruggezet(nieuw)
         await self._schrijver.schrijf_voortgang(
             [
                 (tp.topic, self._topic_ids[self._onderwerp[tp.topic]], tp.partition, volgende)
                 for tp, volgende in nieuw.items()
-            ]
+            ],
+            partial(self._niet_teruggezet, nieuw, dict(self._vastgelegd)),
         )
         nog_van_ons = {tp: volgende for tp, volgende in nieuw.items() if tp in self._consumer.assignment()}
         try:

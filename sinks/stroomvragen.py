@@ -4,6 +4,7 @@ All of it in bulk, and at a cost that follows what is open or asked for, not wha
 """
 # ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -19,6 +20,9 @@ from sinks.database import vertaal_fouten
 
 PER_VRAAG = 1000
 """Keys that one question carries: as a parameter they stay below the 128 KiB that ClickHouse takes in a form field."""
+
+REPLICA_S = 2.0
+"""Seconds that a replica gets to show what another has shown."""
 
 RUNS_PER_VRAAG = 100
 """Runs whose messages one answer holds: at most a hundred thousand rows."""
@@ -103,6 +107,9 @@ class Stroomvragen:
         }
         sql = "SELECT partitie, max(volgende) FROM voortgang WHERE topic_id = {topic_id:String} GROUP BY partitie"
         gevonden = {int(rij[0]): int(rij[1]) for rij in self._rijen(sql, topic_id=topic_id)}
+        if any(gevonden.get(partitie, 0) < volgende for partitie, volgende in vooraf.items()):
+            time.sleep(REPLICA_S)
+            gevonden = {int(rij[0]): int(rij[1]) for rij in self._rijen(sql, topic_id=topic_id)}
         for partitie, volgende in vooraf.items():
             if gevonden.get(partitie, 0) < volgende:
                 raise Teruggezet(partitie, gevonden.get(partitie, 0), volgende)

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from uuid import UUID
 
 from domain.batch import Kader
+from domain.codes import Verwerkingscode
 from domain.resultaat import Resultaat
 from domain.tijd import NORM_MS, schrijf_tijd
 from sinks.stroomvragen import KADER, NietAfgerond, Stroomvragen
@@ -108,6 +109,12 @@ def periode(kolom: str, van: int | None, tot: int | None) -> list[str]:
     ]
 
 
+_VAN_VREEMDE = " + ".join(
+    f"per_code['{code}']" for code in (Verwerkingscode.XML_VALIDATIE, Verwerkingscode.OIN_KOMT_NIET_OVEREEN)
+)
+"""How many messages of a run got no further than the check of who delivers for whom."""
+
+
 class Vragen(Stroomvragen):
     """All questions: those below, and the stream's own. Raises DatabaseWeg when asking again later may help."""
 
@@ -192,8 +199,9 @@ class Vragen(Stroomvragen):
     ) -> Resultaat | None:
         """The result of the latest run over a batch, or of the run named; None until it is finished and answered.
 
-        With `wie` only runs count that he delivered himself or that bear his name; his own deliveries go before those
-        of another, who can so not put a result of his in the place of theirs.
+        With `wie` only runs count that he delivered himself or that bear his name. His own deliveries go before those
+        of others, and among these the ones of who had any message accepted: a stranger, who is refused, can so not put
+        a result of his in the place of theirs.
         Raises Dubbelzinnig when several leveranciers used this BatchID and none is named.
         """
         voorwaarden, parameters = ["batch_id = {batch:UUID}"], {"batch": str(batch_id)}
@@ -202,20 +210,26 @@ class Vragen(Stroomvragen):
             parameters["leverancier"] = leverancier
         if wie is not None:
             voorwaarden.append("(aangeleverd_door = {wie:String} OR leverancier = {wie:String})")
-        parameters["wie"] = wie or ""
+            parameters["wie"] = wie
         if proceskenmerk is not None:
             voorwaarden.append("proceskenmerk = {proceskenmerk:UUID}")
             parameters["proceskenmerk"] = str(proceskenmerk)
+        beantwoord = "SELECT leverancier, batch_id, proceskenmerk FROM resultaten WHERE batch_id = {batch:UUID}"
         sql = f"""
-            SELECT {KADER}, (leverancier, batch_id, proceskenmerk) IN
-                (SELECT leverancier, batch_id, proceskenmerk FROM resultaten WHERE batch_id = {{batch:UUID}})
+            SELECT {KADER}, (leverancier, batch_id, proceskenmerk) IN ({beantwoord}),
+                (leverancier, batch_id, proceskenmerk) IN
+                    ({beantwoord} AND {_VAN_VREEMDE} < totaal)
             FROM eerste_runs FINAL {_waar(voorwaarden)}
-            ORDER BY aangeleverd_door = {{wie:String}} DESC, volgorde DESC
+            ORDER BY volgorde DESC
         """
-        runs = [(Kader(*rij[:-1]), rij[-1]) for rij in self._rijen(sql, **parameters)]
+        rijen = self._rijen(sql, **parameters)
+        runs = [(Kader(*rij[:-2]), rij[-2]) for rij in rijen]
         leveranciers = sorted({kader.leverancier for kader, _ in runs})
         if len(leveranciers) > 1:
             raise Dubbelzinnig(f"batch {batch_id} is known for {', '.join(leveranciers)}: name the leverancier")
+        if wie is not None:
+            mocht = {kader.aangeleverd_door for (kader, _), rij in zip(runs, rijen, strict=True) if rij[-1]}
+            runs.sort(key=lambda run: (run[0].aangeleverd_door != wie, run[0].aangeleverd_door not in mocht))
         if not runs or not runs[0][1]:
             return None
         try:

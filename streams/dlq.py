@@ -101,7 +101,11 @@ class Terzijde:
             log.warning("set aside %s[%d]@%d: %s", topic, partitie, offset, reden)
             metrics.TERZIJDE.labels(topic.removeprefix(self._instellingen.topic_prefix)).inc()
             waarde = self._codec.schrijf("dlq", vermelding(topic, partitie, offset, reden))
-            self._onderweg.append(await self._producer.send(self._instellingen.topic("dlq"), waarde))
+            try:
+                self._onderweg.append(await self._producer.send(self._instellingen.topic("dlq"), waarde))
+            except BaseException:
+                self._vergeet()
+                raise
 
     async def sla_over(self, topic: str, partitie: int, offset: int, reden: str) -> None:
         """Passes this record over: another reader sets it aside. Raises TeVeelOnleesbaar."""
@@ -114,9 +118,12 @@ class Terzijde:
         uitslagen = await asyncio.gather(*onderweg, return_exceptions=True)
         for uitslag in uitslagen:
             if isinstance(uitslag, BaseException):
-                # What is not there must not be taken for set aside when the record comes again.
-                self._reeksen, self._gelezen_tot, self._weer_op = {}, None, 0.0
+                self._vergeet()
                 raise uitslag
+
+    def _vergeet(self) -> None:
+        """What is not there must not be taken for set aside when the record comes again."""
+        self._reeksen, self._gelezen_tot, self._weer_op = {}, None, 0.0
 
     async def _is_nieuw(self, topic: str, partitie: int, offset: int, reden: str) -> bool:
         await self._ververs()

@@ -195,10 +195,13 @@ async def maak_af(producer: AIOKafkaProducer, tps: Collection[TopicPartition]) -
 async def sluit_af(producer: AIOKafkaProducer, tps: Iterable[TopicPartition]) -> None:
     """Commits an empty transaction on these partitions, and with it what this id left open there. Raises KafkaError."""
     try:
-        await producer.begin_transaction()
-        for tp in tps:
-            producer._txn_manager.maybe_add_partition_to_txn(tp)  # no public way to take part without a record
-        await producer.commit_transaction()
+        async with asyncio.timeout(TRANSACTIE_MS / 1000):  # a partition that is not there is asked for without end
+            await producer.begin_transaction()
+            for tp in tps:
+                producer._txn_manager.maybe_add_partition_to_txn(tp)  # no public way to take part without a record
+            await producer.commit_transaction()
+    except TimeoutError as fout:
+        raise KafkaError("what was left open could not be ended in time") from fout
     except (AssertionError, IllegalOperation) as fout:  # aiokafka's words for a state that it cannot leave
         raise KafkaError("the producer cannot end what was left open") from fout
 

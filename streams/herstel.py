@@ -2,8 +2,9 @@
 
 A copy at the end of its own partition is right where a replay is harmless (`batch`, `bericht`) or where nobody else
 writes it again (`logboek`). What is decided, or written by a sweep, comes anew by itself, and a copy of an old decision
-could contradict one that was made since: that is refused. A thing of the reference data that went dark gets back the
-last state that its topic holds of it, under the fence of who changes reference data.
+could contradict one that was made since: that is refused. What became of a thing of the reference data that went dark
+is for a person to say, since what cannot be read may have taken something away; it is done under the fence of who
+changes reference data.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from avro.codec import SOORTEN, Codec, Onleesbaar
+from avro.gegevens import als_json
 from streams import verbinding
 from streams.dlq import Onbruikbaar, lees_dlq, vermelding
 from streams.fence import Record, doorloop, lees_op, maak_af, sluit_af
@@ -36,6 +38,15 @@ _VANZELF = {
     "notificatie": "the sweep writes the notification of a message that has none",
 }
 """Why these are not offered again."""
+
+
+class Besluit(StrEnum):
+    """What a person says that became of a thing of the reference data that went dark."""
+
+    ZET_TERUG = "--zet-terug"
+    """It is as it was before."""
+    VERWIJDER = "--verwijder"
+    """It is gone, or was never ours."""
 
 
 class Uitslag(StrEnum):
@@ -61,9 +72,9 @@ class Aanbod:
 
 
 async def herstel(
-    instellingen: Instellingen, codec: Codec, gekozen: Iterable[Onbruikbaar], *, verwijder: bool = False
+    instellingen: Instellingen, codec: Codec, gekozen: Iterable[Onbruikbaar], besluit: Besluit | None = None
 ) -> AsyncIterator[Aanbod]:
-    """Offers these again, one by one. `verwijder`: removes a thing of the reference data of which nothing can be read.
+    """Offers these again, one by one. Without `besluit` a thing of the reference data stays as it is.
 
     Raises KafkaError.
     """
@@ -71,14 +82,13 @@ async def herstel(
         producer = await _gestart(stapel, maak_producer(instellingen))
         # Whoever opened this one last may go on: two at once would offer the same twice.
         alleen = await _gestart(stapel, _transactioneel(instellingen, "herstel"))
-        logboek = instellingen.topic("logboek")
+        # As they are, not as set here: a terminal need not have the settings of the line.
+        cluster = await alleen.client.fetch_all_metadata()
+        mee = [instellingen.topic("dlq"), instellingen.topic("logboek")]
         await sluit_af(
-            alleen,
-            [
-                TopicPartition(instellingen.topic("dlq"), 0),
-                *(TopicPartition(logboek, partitie) for partitie in range(instellingen.partities_bericht)),
-            ],
+            alleen, [TopicPartition(topic, p) for topic in mee for p in cluster.partitions_for_topic(topic) or ()]
         )
+        partities = len(cluster.partitions_for_topic(instellingen.topic("bericht")) or ())
         hersteld = {een.plaats: een.hersteld_op for een in await lees_dlq(instellingen, codec)}
         kopieer = partial(_kopieer, instellingen, codec)
         op_plaats = sorted(gekozen, key=lambda een: een.plaats)
@@ -87,9 +97,9 @@ async def herstel(
             plaatsen = [replace(een, hersteld_op=hersteld.get(een.plaats, 0)) for een in groep]
             if onderwerp in SOORTEN:
                 for een in plaatsen:
-                    yield await _zet_terug(instellingen, codec, onderwerp, een, verwijder=verwijder)
+                    yield await _beslecht(instellingen, codec, onderwerp, een, besluit)
             elif onderwerp in ("batch", "bericht", "logboek"):
-                lees = _lezer(instellingen, codec, onderwerp, partitie)
+                lees = _lezer(codec, onderwerp, partitie, partities)
                 schrijf = _in_een if onderwerp == "logboek" else _na_elkaar
                 door = alleen if onderwerp == "logboek" else producer
                 for begin in range(0, len(plaatsen), _PER_KEER):
@@ -118,12 +128,12 @@ def _transactioneel(instellingen: Instellingen, naam: str) -> AIOKafkaProducer:
     )
 
 
-def _lezer(instellingen: Instellingen, codec: Codec, onderwerp: str, partitie: int) -> Callable[[bytes | None], object]:
-    """Reads a value as who reads this partition does."""
+def _lezer(codec: Codec, onderwerp: str, partitie: int, partities: int) -> Callable[[bytes | None], object]:
+    """Reads a value as who reads this partition, of so many, does."""
     if onderwerp == "batch":
         return codec.lees_batch
     if onderwerp == "bericht":
-        return lambda inhoud: lees_slice(codec, inhoud, partitie, instellingen.partities_bericht)
+        return lambda inhoud: lees_slice(codec, inhoud, partitie, partities)
     return codec.lees_logboek
 
 
@@ -181,8 +191,8 @@ class _Verleden:
     """The last one after it."""
 
 
-async def _zet_terug(
-    instellingen: Instellingen, codec: Codec, soort: str, wat: Onbruikbaar, *, verwijder: bool
+async def _beslecht(
+    instellingen: Instellingen, codec: Codec, soort: str, wat: Onbruikbaar, besluit: Besluit | None
 ) -> Aanbod:
     producer = _transactioneel(instellingen, "referentie")
     await producer.start()  # from here on nobody else changes the reference data
@@ -198,19 +208,11 @@ async def _zet_terug(
             is_goed = _is_leesbaar(codec, soort, later)
             waarom = "took its place" if is_goed else "is unreadable as well: put back what stood before that one"
             return Aanbod(wat, Uitslag.GEWEIGERD, f"the record at offset {later.offset} has the same key and {waarom}")
-        eerder = verleden.eerder
-        if soort in _WIE_MAG_LEZEN:
-            eerder = None  # what cannot be read may have taken it away: who may read is given anew, never put back
-            if not verwijder:
-                waarom = f"it may have ended who may read: --verwijder removes this {soort}; then make it anew"
-                return Aanbod(wat, Uitslag.GEWEIGERD, waarom)
-        if eerder is None and not verwijder:
-            return Aanbod(
-                wat,
-                Uitslag.GEWEIGERD,
-                "its topic holds no earlier state of this key: --verwijder removes the thing, if you are sure that it "
-                "is none of yours",
-            )
+        eerder = None if soort in _WIE_MAG_LEZEN else verleden.eerder
+        if besluit is None or (besluit is Besluit.ZET_TERUG and eerder is None):
+            return Aanbod(wat, Uitslag.GEWEIGERD, _keuze(codec, soort, eerder))
+        if besluit is Besluit.VERWIJDER:
+            eerder = None
         waarde = None if eerder is None else eerder.waarde
         async with producer.transaction():
             kopie = await producer.send_and_wait(wat.topic, waarde, record.key, partition=wat.partitie)
@@ -224,6 +226,22 @@ async def _zet_terug(
         await producer.stop()
     gedaan = "removed" if eerder is None else f"what stood at offset {eerder.offset} was put back"
     return Aanbod(wat, Uitslag.AANGEBODEN, gedaan)
+
+
+def _keuze(codec: Codec, soort: str, eerder: Record | None) -> str:
+    """What a person can say became of it."""
+    if soort in _WIE_MAG_LEZEN:
+        return f"it may have ended who may read: {Besluit.VERWIJDER} removes this {soort}; then make it anew"
+    if eerder is None:
+        return (
+            f"its topic holds no earlier state of this key: {Besluit.VERWIJDER} removes the thing, if you are sure "
+            "that it is none of yours"
+        )
+    stond = "it was removed" if eerder.waarde is None else als_json(codec.lees_gegeven(soort, eerder.waarde))
+    return (
+        f"it may have taken something away: {Besluit.ZET_TERUG} puts back what stood at offset {eerder.offset}, "
+        f"{Besluit.VERWIJDER} removes this {soort}. There stood: {stond}"
+    )
 
 
 async def _verleden(instellingen: Instellingen, codec: Codec, soort: str, wat: Onbruikbaar) -> _Verleden:

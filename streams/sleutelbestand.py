@@ -101,7 +101,8 @@ def maak_sleutels(bestand: Path) -> None:
         return
     bestand.parent.mkdir(parents=True, exist_ok=True)
     ringen = {naam: _nieuwe_ring() for naam in (*RINGEN, *LATERE_RINGEN)}
-    with _tijdelijk(bestand, ringen) as tijdelijk, suppress(FileExistsError):
+    # FileNotFoundError: another process made the file, and a third took ours for a left-over.
+    with _tijdelijk(bestand, ringen) as tijdelijk, suppress(FileExistsError, FileNotFoundError):
         os.link(tijdelijk, bestand)  # unlike a rename, this never replaces keys another process has just made
     _spoel(bestand.parent)
 
@@ -172,6 +173,8 @@ def _op_slot(bestand: Path) -> Iterator[Path]:
         with bestand.open("rb") as slot:
             fcntl.flock(slot, fcntl.LOCK_EX)
             if os.fstat(slot.fileno()).st_ino == bestand.stat().st_ino:
+                for over in bestand.parent.glob(f".{bestand.name}.*"):  # of who died in a change, with all keys in it
+                    over.unlink(missing_ok=True)
                 yield bestand
                 return
         # another process replaced it while we waited

@@ -90,13 +90,15 @@ class Waakhond:
             await asyncio.sleep(tik_s / 2)
 
     def _waak(self, tik_s: float, grens_s: float, lussen: Collection[asyncio.AbstractEventLoop]) -> None:
+        mislukt = 0
         while True:
             time.sleep(tik_s)
             try:
-                deel = self.kijk()
+                deel, mislukt = self.kijk(), 0
             except Exception:
                 log.exception("the watchdog could not look, and looks again")
-                continue
+                mislukt += 1
+                deel = "the watchdog itself" if mislukt >= KEREN else ""
             if deel:
                 log.error(
                     "%s hangs: no sign for %.0f s while there is work; the process ends, and stood:", deel, grens_s

@@ -1,7 +1,7 @@
 """A ClickHouse database of its own for a test, and rows as the sink writes them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -126,12 +126,11 @@ class Tafel:
             if code != "-":
                 self.beslis(run, nummer, code, op)
 
-    def beantwoord(self, run: Run, op: int | None = None) -> None:
+    def beantwoord(self, run: Run, op: int | None = None, per_code: Mapping[str, int] | None = None) -> None:
         """The row in `resultaten`."""
         verwerkt_op = run.aangeleverd_op + 1000 if op is None else op
-        self._voeg_toe(
-            "resultaten", self._sleutel(run) | {"verwerkt_op": verwerkt_op, "totaal": len(run.ids), "per_code": {}}
-        )
+        telling = {"verwerkt_op": verwerkt_op, "totaal": len(run.ids), "per_code": dict(per_code or {})}
+        self._voeg_toe("resultaten", self._sleutel(run) | telling)
 
     def voeg_in(self, tabel: str, rijen: Sequence[Rij]) -> None:
         """Inserts rows that were made before."""

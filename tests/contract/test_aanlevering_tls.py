@@ -316,6 +316,19 @@ async def test_without_a_good_crl_of_each_ca_nobody_gets_in(deur: Deur, wat: str
         assert (await client.post("/v1/batches", content=XML)).status_code == 202
 
 
+async def test_a_crl_of_an_unknown_kind_is_reported_and_watching_goes_on(deur: Deur) -> None:
+    wie = deur.uitgever.client("a")
+    onbekend = deur.uitgever.crl(der=True).replace(bytes([0x02, 0x01, 0x01]), bytes([0x02, 0x01, 0x09]), 1)
+    deur.zet_crl(deur.wortel.crl(), onbekend)
+    await deur.ververs()
+    assert await deur.meting("aanlevering_certificaten_fout") == 1
+    assert "holds no CRL" in deur.log.text
+    deur.zet_crl(deur.wortel.crl(), deur.uitgever.crl(wie))
+    await deur.ververs()
+    assert await deur.meting("aanlevering_certificaten_fout") == 0
+    await geweigerd_in_de_handdruk(deur, wie, "certificate revoked")
+
+
 async def test_a_crl_that_runs_out_while_the_door_is_open_shuts_it(deur: Deur) -> None:
     wie = deur.uitgever.client("a")
     tot = nu() + datetime.timedelta(seconds=2)

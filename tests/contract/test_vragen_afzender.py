@@ -66,6 +66,18 @@ def test_nobody_can_put_a_result_in_the_place_of_ones_own(t: Tafel) -> None:
     assert gezien(t, eigen.batch_id, None) is None
 
 
+def test_nobody_can_put_a_result_in_the_place_of_the_one_that_an_intermediair_delivered(t: Tafel) -> None:
+    van_b = klaar(t, door=B)
+    vreemd = t.lever([X], door=C, batch=van_b.batch_id, op=T0 + UUR)
+    assert gezien(t, van_b.batch_id, A) == van_b.proceskenmerk
+    t.beslis(vreemd, 1, "OinInCPAKomtNietOvereenMetOinInBericht")
+    t.beantwoord(vreemd, per_code={"OinInCPAKomtNietOvereenMetOinInBericht": 1})
+    assert gezien(t, van_b.batch_id, A) == van_b.proceskenmerk
+    assert gezien(t, van_b.batch_id, C) == vreemd.proceskenmerk
+    t.lever([X], door=B, batch=van_b.batch_id, op=T0 + 2 * UUR)
+    assert gezien(t, van_b.batch_id, A) is None
+
+
 def test_a_batch_id_that_a_stranger_uses_too_is_not_ambiguous(t: Tafel) -> None:
     eigen = klaar(t, door=A)
     klaar(t, door=C, leverancier=C, batch=eigen.batch_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from typer.testing import CliRunner
 
 from agents.eigendom import Eigendom
@@ -20,7 +21,7 @@ from domain.levensloop import nieuwe_dienst
 from domain.referentie import BerichttypeStatus, Gegeven
 from sinks.vragen import Vragen
 from streams.dlq import Onbruikbaar, Terzijde, TeVeelOnleesbaar, lees_dlq
-from streams.herstel import Uitslag, herstel
+from streams.herstel import Besluit, Uitslag, herstel
 from streams.producer import maak_producer
 from streams.referentie import ReferentieFout, lees_referentie
 from streams.settings import Instellingen
@@ -95,6 +96,23 @@ async def test_a_record_is_set_aside_once_however_often_it_comes(op: Opstelling)
         await terzijde.duurzaam()
     assert await op.aantal() == 2
     assert [een.plaats for een in await op.dlq()] == [("t.bericht", 1, 3), ("t.bericht", 1, 5)]
+
+
+async def test_what_did_not_reach_dlq_is_set_aside_when_it_comes_again(
+    op: Opstelling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terzijde = op.terzijde()
+
+    async def weg(*woorden: object) -> None:
+        raise KafkaError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(op.producer, "send", weg)
+        with pytest.raises(KafkaError):
+            await terzijde.zet("t.bericht", 1, 3, "damaged")
+    await terzijde.zet("t.bericht", 1, 3, "damaged")
+    await terzijde.duurzaam()
+    assert await op.aantal() == 1
 
 
 async def test_an_entry_that_was_written_twice_is_one_dead_letter(op: Opstelling) -> None:
@@ -267,7 +285,8 @@ async def gegeven(op: Opstelling, een: Gegeven) -> int:
     return await op.zet(soort_van(een), CODEC.schrijf_gegeven(een), een.sleutel.encode())
 
 
-async def test_a_thing_that_went_dark_gets_back_what_stood_there(op: Opstelling) -> None:
+async def test_a_thing_that_went_dark_gets_back_what_stood_there_when_a_person_says_so(op: Opstelling) -> None:
+    """The record that cannot be read may have archived it: archived is final."""
     goed = berichttype(TYPE)
     await gegeven(op, berichttype(TYPE, BerichttypeStatus.NIEUW))
     await gegeven(op, goed)
@@ -276,7 +295,14 @@ async def test_a_thing_that_went_dark_gets_back_what_stood_there(op: Opstelling)
     with pytest.raises(ReferentieFout, match="offset 3"):
         await lees_referentie(op.instellingen, CODEC)
     await op.leg_weg("berichttype", duister)
-    assert await op.herstel() == [(duister, Uitslag.AANGEBODEN, "what stood at offset 1 was put back")]
+    ((_, uitslag, uitleg),) = await op.herstel()
+    assert uitslag is Uitslag.GEWEIGERD
+    assert "--zet-terug puts back what stood at offset 1" in uitleg
+    assert '"Actief"' in uitleg
+    with pytest.raises(ReferentieFout):
+        await lees_referentie(op.instellingen, CODEC)
+    gedaan = await op.herstel(besluit=Besluit.ZET_TERUG)
+    assert gedaan == [(duister, Uitslag.AANGEBODEN, "what stood at offset 1 was put back")]
     assert (await lees_referentie(op.instellingen, CODEC)).berichttypes[goed.sleutel] == goed
     ((_, uitslag, uitleg),) = await op.herstel()
     assert uitslag is Uitslag.GEWEIGERD
@@ -289,12 +315,13 @@ async def test_who_may_read_is_never_put_back_on_a_guess(op: Opstelling) -> None
     await gegeven(op, dienst)
     duister = await op.zet("dienst", b"GEHEIM", dienst.sleutel.encode())
     await op.leg_weg("dienst", duister)
-    ((_, uitslag, uitleg),) = await op.herstel()
-    assert uitslag is Uitslag.GEWEIGERD
-    assert "--verwijder removes this dienst" in uitleg
+    for besluit in (None, Besluit.ZET_TERUG):
+        ((_, uitslag, uitleg),) = await op.herstel(besluit=besluit)
+        assert uitslag is Uitslag.GEWEIGERD
+        assert "--verwijder removes this dienst" in uitleg
     with pytest.raises(ReferentieFout):
         await lees_referentie(op.instellingen, CODEC)
-    assert await op.herstel(verwijder=True) == [(duister, Uitslag.AANGEBODEN, "removed")]
+    assert await op.herstel(besluit=Besluit.VERWIJDER) == [(duister, Uitslag.AANGEBODEN, "removed")]
     assert not (await lees_referentie(op.instellingen, CODEC)).diensten
 
 
@@ -308,7 +335,7 @@ async def test_a_thing_of_which_nothing_is_known_is_removed_only_when_that_is_as
     assert "--verwijder" in uitleg
     with pytest.raises(ReferentieFout):
         await lees_referentie(op.instellingen, CODEC)
-    assert await op.herstel(verwijder=True) == [(duister, Uitslag.AANGEBODEN, "removed")]
+    assert await op.herstel(besluit=Besluit.VERWIJDER) == [(duister, Uitslag.AANGEBODEN, "removed")]
     assert set((await lees_referentie(op.instellingen, CODEC)).berichttypes) == {f"{A}/ANDER"}
 
 
@@ -320,12 +347,26 @@ def opdracht(instellingen: Instellingen, *woorden: str, code: int = 0) -> str:
         "BERICHTENSTROOM_KAFKA": instellingen.kafka,
         "BERICHTENSTROOM_TOPIC_PREFIX": instellingen.topic_prefix,
         "BERICHTENSTROOM_DATA": str(instellingen.data),
-        "BERICHTENSTROOM_PARTITIES_BERICHT": "2",
         "COLUMNS": "200",
     }
     gedaan = CliRunner().invoke(app, ["dlq", *woorden], env=omgeving)
     assert gedaan.exit_code == code or (code and gedaan.exception), gedaan.output
     return gedaan.stdout
+
+
+async def test_the_command_takes_a_decision_on_one_thing_at_a_time(op: Opstelling) -> None:
+    weg, stil = berichttype("WEG"), berichttype("STIL")
+    for woorden in (["--verwijder"], ["--verwijder", "--topic", "berichttype"], ["--zet-terug", "--verwijder"]):
+        await asyncio.to_thread(opdracht, op.instellingen, "herstel", "--ja", *woorden, code=2)
+    for een, besluit in ((weg, "--verwijder"), (stil, "--zet-terug")):
+        await gegeven(op, een)
+        offset = await op.zet("berichttype", b"GEHEIM", een.sleutel.encode())
+        woorden = ["herstel", "--topic", "berichttype", "--offset", str(offset), "--ja", "--json"]
+        gezegd = await asyncio.to_thread(opdracht, op.instellingen, *woorden, code=1)
+        assert "--zet-terug puts back what stood" in gezegd
+        gezegd += await asyncio.to_thread(opdracht, op.instellingen, *woorden, besluit)
+        assert "GEHEIM" not in gezegd
+    assert set((await lees_referentie(op.instellingen, CODEC)).berichttypes) == {stil.sleutel}
 
 
 async def test_the_command_shows_and_offers_again(op: Opstelling) -> None:

@@ -31,6 +31,7 @@ from sinks.migreer import lees_migraties, migreer
 from sinks.notificatievragen import BEGIN, Notificatievragen
 from sinks.rijen import Rijen, van_uitkomst
 from sinks.schrijver import Schrijver
+from sinks.stroomvragen import Teruggezet
 from streams import metrics
 from streams.fence import KAFKA_WEG, EigenPartitie, Ingetrokken, Onteigend, Record, lees_tot_eind
 from streams.referentie import ReferentieVolger
@@ -474,6 +475,31 @@ async def test_an_unreadable_record_stops_nothing(op: Opstelling) -> None:
     records = await op.log()
     assert len(records) == 2
     assert CODEC.lees_notificatie(records[1].waarde).proceskenmerk == uitkomst.kader.proceskenmerk
+
+
+async def test_an_older_copy_of_clickhouse_gets_no_progress_past_its_gap(op: Opstelling) -> None:
+    """It would tell again what was told since that copy."""
+
+    class TeruggezetHalverwege(Schrijver):
+        async def schrijf_tabel(self, rijen: Rijen) -> None:
+            await super().schrijf_tabel(rijen)
+            if op.tel("genotificeerd") == 2:  # of the second round
+                for tabel in ("voortgang", "genotificeerd", "te_notificeren", "uitkomsten"):
+                    op.client.command(f"TRUNCATE TABLE {tabel}")
+
+    eerste = await op.besluit(batch())
+    een = await op.veeg()
+    tweede = await op.besluit(batch())
+    op.schrijver = TeruggezetHalverwege(op.client)
+    with pytest.raises(Teruggezet):
+        await op.veeg(op.veger())
+    assert op.tel("voortgang") == 0
+    op.vragen, op.schrijver = Notificatievragen(op.client), Schrijver(op.client)
+    for offset, uitkomst in enumerate((eerste, tweede), 1):
+        await op.zet(uitkomst, offset)
+    await op.veeg(op.veger())
+    assert een.eigen
+    assert sorted(await op.sleutels()) == sleutels_van(eerste, tweede)
 
 
 async def test_it_goes_on_when_clickhouse_was_away(op: Opstelling) -> None:

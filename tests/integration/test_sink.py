@@ -226,6 +226,25 @@ async def test_a_clickhouse_put_back_under_a_running_sink_ends_it_and_the_next_f
     op.controleer()
 
 
+@regel("it must not count, be answered or notify a second time")
+async def test_a_clickhouse_put_back_while_progress_is_being_written_gets_none(op: Opstelling) -> None:
+    """It went away in the middle of the insert, and an older copy came back: the retry must not go past its gap."""
+    await op.lever(range(3))
+    await loop_bij(op)
+    await op.lever(range(3, 6))
+    schrijver = Struikelt(op.client, "voor voortgang", 1)
+    async with draait(op.sink(schrijver, Vragen(op.client))) as taak:
+        await of_eindigt(taak, _gezet(schrijver.gevallen))
+        for tabel in ("voortgang", "uitkomsten", "runs", "resultaten"):
+            op.client.command(f"TRUNCATE TABLE {tabel}")
+        schrijver.poort.set()
+        with pytest.raises(Teruggezet, match="an older copy"):
+            await asyncio.wait_for(asyncio.shield(taak), 60)
+    op.vragen = Vragen(op.client)
+    await loop_bij(op)
+    op.controleer()
+
+
 class Struikelt(Schrijver):
     """Waits at a given step until `poort` opens, or for ever."""
 
@@ -247,9 +266,11 @@ class Struikelt(Schrijver):
         await super().schrijf_tabel(rijen)
         await self._stap(f"na {rijen.tabel}")
 
-    async def schrijf_voortgang(self, voortgang: Sequence[tuple[str, str, int, int]]) -> None:
+    async def schrijf_voortgang(
+        self, voortgang: Sequence[tuple[str, str, int, int]], vooraf: Callable[[], object] = lambda: None
+    ) -> None:
         await self._stap("voor voortgang")
-        await super().schrijf_voortgang(voortgang)
+        await super().schrijf_voortgang(voortgang, vooraf)
         await self._stap("na voortgang")
 
 
@@ -299,8 +320,10 @@ class Onthoudt(Schrijver):
         await super().schrijf_tabel(rijen)
         self.rijen += len(rijen)
 
-    async def schrijf_voortgang(self, voortgang: Sequence[tuple[str, str, int, int]]) -> None:
-        await super().schrijf_voortgang(voortgang)
+    async def schrijf_voortgang(
+        self, voortgang: Sequence[tuple[str, str, int, int]], vooraf: Callable[[], object] = lambda: None
+    ) -> None:
+        await super().schrijf_voortgang(voortgang, vooraf)
         self.volgende.update({(topic, partitie): volgende for topic, _, partitie, volgende in voortgang})
 
     def is_bij(self, eind: dict[tuple[str, int], int]) -> bool:

@@ -128,6 +128,12 @@ def test_the_file_is_replaced_as_a_whole_and_stays_its_owners(bestand: Path) -> 
     assert stat.S_IMODE(bestand.stat().st_mode) == 0o640, "and nobody else"
 
 
+def test_what_a_change_that_died_left_behind_goes_with_the_next(bestand: Path) -> None:
+    (over := bestand.with_name(f".{bestand.name}.{'0' * 16}")).write_bytes(bestand.read_bytes())
+    nieuw(bestand, "opslag")
+    assert not over.exists()
+
+
 def test_two_who_change_it_at_once_lose_no_key(bestand: Path) -> None:
     with ThreadPoolExecutor(8) as draden:
         namen = list(draden.map(lambda _: wijzig(bestand, "opslag", voeg_toe).actief, range(24)))

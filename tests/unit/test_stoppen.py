@@ -67,9 +67,25 @@ def test_the_second_signal_ends_it_at_once() -> None:
 
 async def test_the_sink_goes_on_until_the_agents_are_done() -> None:
     """A decision under way may wait for ClickHouse to show others, which the sink must then bring there."""
+    code, verloop = await rond_af(None)
+    assert code == 0
+    assert verloop == ["what waits", "results", "agents", "sink", "Faust"]
+
+
+async def test_an_agent_that_falls_while_it_finishes_makes_it_end_with_1(caplog: pytest.LogCaptureFixture) -> None:
+    code, _ = await rond_af(RuntimeError("the log was trimmed"))
+    assert code == 1
+    assert "the agents could not finish what they took: the log was trimmed" in caplog.text
+    assert "is committed" not in caplog.text
+
+
+async def rond_af(gevallen_door: Exception | None) -> tuple[int, list[str]]:
+    """The exit code, and in which order the parts were told to finish."""
     verloop: list[str] = []
 
     class App:
+        crash_reason = gevallen_door
+
         async def stop(self) -> None:
             verloop.append("Faust")
 
@@ -91,5 +107,5 @@ async def test_the_sink_goes_on_until_the_agents_are_done() -> None:
         return Deel(naam, werk(), rond_af)
 
     sink, wat_wacht, resultaten = deel("sink"), deel("what waits"), deel("results")
-    assert await _rond_af(App(), Loopt(), [sink, wat_wacht, resultaten], wat_wacht, sink) == 0  # type: ignore[arg-type]
-    assert verloop == ["what waits", "results", "agents", "sink", "Faust"]
+    code = await _rond_af(App(), Loopt(), [sink, wat_wacht, resultaten], wat_wacht, sink)  # type: ignore[arg-type]
+    return code, verloop
