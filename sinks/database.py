@@ -14,9 +14,9 @@ from streams.hartslag import begrensd
 from streams.settings import Instellingen
 from streams.verbinding import tls_context, wachtwoord
 
-HERKANSBAAR = frozenset({3, 107, 159, 164, 202, 203, 209, 210, 241, 242, 252, 285, 319, 425, 999})
+HERKANSBAAR = frozenset({3, 107, 159, 164, 202, 203, 209, 210, 241, 242, 252, 285, 319, 425, 774, 999})
 """Error codes worth a retry: time-outs, too much at once, memory, network, replicas that cannot write, Keeper. The same
-that ClickHouse's own Kafka connector waits for."""
+that ClickHouse's own Kafka connector waits for, and 774, a table that an operator made read-only."""
 
 
 class DatabaseWeg(Exception):

@@ -25,6 +25,7 @@ from tests.model.model import VERWERKT, Model, Run, getoond
 Antwoord = tuple[str, str]
 """VerwerkingsCode and Stadium."""
 _NOTIFICATIE_S = 180.0
+"""Seconds without a new one after which the others will not come."""
 _NOG_EEN_S = 10.0
 """Seconds in which a second notification of the same message would come."""
 _VOORBEELDEN = 5
@@ -299,9 +300,11 @@ def _notificaties(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> N
         alle = (codec.lees_notificatie(record.waarde) for record in lees(wereld.kafka, "notificatie"))
         return Counter((een.proceskenmerk, een.nummer) for een in alle)
 
-    grens = time.monotonic() + _NOTIFICATIE_S
-    while not stand().keys() >= te_zien and time.monotonic() < grens:
+    gevonden, sinds = stand(), time.monotonic()
+    while not gevonden.keys() >= te_zien and time.monotonic() - sinds < _NOTIFICATIE_S:
         time.sleep(1)
+        eerder, gevonden = len(gevonden), stand()
+        sinds = sinds if len(gevonden) == eerder else time.monotonic()
     time.sleep(_NOG_EEN_S)
     gevonden = stand()
     for sleutel in te_zien - gevonden.keys():

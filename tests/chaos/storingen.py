@@ -3,6 +3,7 @@
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -86,11 +87,9 @@ def _weiger(instelling: str, wat: str) -> Callable[[Wereld, Random, Counter[str]
     def begin(wereld: Wereld, willekeur: Random, teller: Counter[str], duur: float) -> Herstel | None:
         tabel = willekeur.choice(_TABELLEN)
         namen = ", ".join(deel.partition("=")[0] for deel in instelling.split(", "))
-        try:
+        with suppress(httpx.HTTPError):  # who gets no answer in time does not know whether it was done
             wereld.doe(f"ALTER TABLE {tabel} MODIFY SETTING {instelling}")
-        except httpx.HTTPError:
-            return None
-        teller[f"ClickHouse {wat}"] += 1
+            teller[f"ClickHouse {wat}"] += 1
         return lambda: wereld.doe(f"ALTER TABLE {tabel} RESET SETTING {namen}")
 
     return begin
@@ -123,11 +122,9 @@ def _profielservice(wereld: Wereld, willekeur: Random, teller: Counter[str], duu
             ("leaves some out", {"laat_weg_bsn": een}),
         )
     )
-    try:
+    with suppress(httpx.HTTPError):
         wereld.profielstoring(**storing)
-    except httpx.HTTPError:
-        return None
-    teller[f"profile service {wat}"] += 1
+        teller[f"profile service {wat}"] += 1
     return lambda: wereld.profielstoring()
 
 
@@ -135,13 +132,14 @@ def _volle_schijf(wereld: Wereld, willekeur: Random, teller: Counter[str], duur:
     if not wereld.met_schijf:
         return None
     vulling = wereld.data / "opslag" / f"vulling-{willekeur.getrandbits(32)}"
-    with vulling.open("wb") as uit:
-        try:
-            while True:
-                uit.write(bytes(1 << 20))
-                uit.flush()
-        except OSError:
-            teller["disk of the store full"] += 1
+    try:
+        with vulling.open("wb", buffering=0) as uit:
+            while uit.write(bytes(1 << 20)):
+                pass
+    except OSError:
+        if not vulling.exists():  # it is full already
+            return None
+    teller["disk of the store full"] += 1
     return lambda: vulling.unlink(missing_ok=True)
 
 
