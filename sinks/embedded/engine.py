@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import chdb
 
@@ -20,7 +21,14 @@ from sinks.embedded.errors import (
     UNKNOWN_SETTING,
     ClickHouseError,
 )
-from sinks.embedded.statement import Statement, comes_in_pieces, insert_with_data, starts_insert, whole_statement
+from sinks.embedded.statement import (
+    DATA_FILE,
+    Statement,
+    comes_in_pieces,
+    insert_with_data,
+    starts_insert,
+    whole_statement,
+)
 
 HEAD_BYTES = 64 * 1024
 """An INSERT's own text, before its data, must fit in this."""
@@ -111,6 +119,7 @@ class Engine:
         if "?" in str(data):
             raise EngineError(f"{data}: the engine takes no folder with a question mark in its name")
         data.mkdir(parents=True, exist_ok=True)
+        self._data = data
         self._lock = (data / "front.lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,18 +161,16 @@ class Engine:
             if question.database:
                 connection.query(f"USE {_identifier(question.database)}")
             for external in question.externals:
-                _load(connection, external)
+                self._load(connection, external)
             statement = self._read(question, receive)
             progress.statement, progress.form = statement, statement.format or question.form
             in_pieces = statement.in_pieces and comes_in_pieces(progress.form) and "extremes" not in settings
             if question.reads_only and readonly == "0":
                 readonly = "2"  # may still set, but changes nothing
-            if statement.data is not None:  # an inserter takes its parameters from the connection
-                _set(connection, {f"param_{name}": value for name, value in question.parameters.items()})
             if readonly != "0":
                 _set(connection, {"readonly": readonly})  # last: with 1 nothing can be set after it
             if statement.data is not None:
-                _insert(connection, statement, receive, progress)
+                self._insert(connection, question, statement, receive, progress)
             elif in_pieces:
                 with connection.send_query(statement.sql, progress.form, params=question.parameters) as stream:
                     for block in stream:
@@ -191,6 +198,35 @@ class Engine:
         """Returns when the engine answers; raises ClickHouseError when it does not."""
         with _told_as_clickhouse(), self._connected() as connection:
             connection.query("SELECT 1")
+
+    def _insert(
+        self,
+        connection: Any,
+        question: Question,
+        statement: Statement,
+        receive: Callable[[], bytes],
+        progress: Progress,
+    ) -> None:
+        """From a file: chDB's streaming insert takes a table's refusal (too many parts, say) for success."""
+        with TemporaryFile(dir=self._data) as file:
+            piece = statement.data or receive()
+            while piece:
+                file.write(piece)
+                piece = receive()
+            result = connection.query(_reads_from(statement.sql, file), params=question.parameters)
+        progress.read_rows = progress.written_rows = result.rows_read()
+        progress.read_bytes = progress.written_bytes = result.bytes_read()
+
+    def _load(self, connection: Any, external: External) -> None:
+        if not external.structure:
+            missing = f"External table {external.name!r} needs its {external.name}_structure"
+            raise ClickHouseError(BAD_ARGUMENTS, missing)
+        table = _identifier(external.name)
+        connection.query(f"CREATE TEMPORARY TABLE {table} ({external.structure})")
+        into = f"INSERT INTO {table} FROM INFILE '{DATA_FILE}' COMPRESSION 'none' FORMAT {_identifier(external.form)}"
+        with TemporaryFile(dir=self._data) as file:
+            file.write(external.data)
+            connection.query(_reads_from(into.encode(), file))
 
     def _connected(self) -> "closing[Any]":
         return closing(chdb.connect(self._address))  # type: ignore[no-untyped-call]
@@ -265,25 +301,10 @@ def _set(connection: Any, settings: dict[str, str]) -> None:
     connection.query("SET " + ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items()))
 
 
-def _load(connection: Any, external: External) -> None:
-    if not external.structure:
-        raise ClickHouseError(BAD_ARGUMENTS, f"External table {external.name!r} needs its {external.name}_structure")
-    table = _identifier(external.name)
-    connection.query(f"CREATE TEMPORARY TABLE {table} ({external.structure})")
-    with connection.send_insert(f"INSERT INTO {table}", external.form) as inserter:
-        inserter.append(external.data)
-        inserter.finish()
-
-
-def _insert(connection: Any, statement: Statement, receive: Callable[[], bytes], progress: Progress) -> None:
-    with connection.send_insert(statement.sql, progress.form) as inserter:
-        piece = statement.data or receive()
-        while piece:
-            inserter.append(piece)
-            piece = receive()
-        result = inserter.finish()
-    progress.read_rows = progress.written_rows = result.rows_written
-    progress.read_bytes = progress.written_bytes = result.bytes_written
+def _reads_from(sql: bytes, file: IO[bytes]) -> bytes:
+    """The INSERT with the file in its place, by descriptor: a name could have wildcards in it."""
+    file.seek(0)  # writes what is buffered, too
+    return sql.replace(DATA_FILE.encode(), f"/dev/fd/{file.fileno()}".encode(), 1)
 
 
 def _escaped(value: str) -> str:

@@ -32,9 +32,14 @@ _FORMAT = re.compile(r" FORMAT `?(\w+)`?(?: SETTINGS .*)?$", re.DOTALL)
 _INSERT_DATA = re.compile(r"INSERT INTO (?:(?! SELECT ).)*? FORMAT `?(\w+)`?$", re.DOTALL)
 
 
+DATA_FILE = "{data file}"
+"""Stands in an INSERT for the file with its data."""
+
+
 @dataclass(frozen=True)
 class Statement:
-    """One statement. `sql` runs as it is; an INSERT with data ends before FORMAT, and `data` are its first bytes."""
+    """One statement. `sql` runs as it is; that of an INSERT with data reads it from `DATA_FILE`, and `data` are its
+    first bytes."""
 
     sql: bytes
     verb: str
@@ -61,11 +66,12 @@ def insert_with_data(text: bytes, render: Render) -> Statement | None:
         if count == _MOST_MARKS:
             break
         try:
-            outline = _outline(render(text[: mark.end()]))
+            rendered = render(text[: mark.end()])
         except ClickHouseError as error:
             if error.code != SYNTAX_ERROR:
                 raise
             continue
+        outline = _outline(rendered)
         found = _INSERT_DATA.match(outline)
         if found is None:
             continue
@@ -75,8 +81,15 @@ def insert_with_data(text: bytes, render: Render) -> Statement | None:
             if text[start : start + 1] == b";":
                 raise ClickHouseError(SYNTAX_ERROR, "You have excessive ';' symbol before data for INSERT.")
             start = _DATA_START.match(text, start).end()  # type: ignore[union-attr]  # it matches the empty text too
-        return Statement(text[: mark.start()], "INSERT", found[1], data=text[start:])
+        return Statement(_from_file(rendered), "INSERT", found[1], data=text[start:])
     return None
+
+
+def _from_file(rendered: str) -> bytes:
+    """The rendering of an INSERT with data, as one that reads them from `DATA_FILE`."""
+    masked = _QUOTED.sub(lambda quoted: "'" * len(quoted[0]), rendered)
+    place = min(at for at in (masked.find(" SETTINGS "), masked.rfind(" FORMAT ")) if at >= 0)
+    return f"{rendered[:place]} FROM INFILE '{DATA_FILE}' COMPRESSION 'none'{rendered[place:]}".encode()
 
 
 def whole_statement(text: bytes, render: Render) -> Statement:

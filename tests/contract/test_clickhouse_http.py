@@ -334,6 +334,23 @@ def test_inserts_without_data_of_their_own_work_too(url: str, database: str) -> 
     )
 
 
+@pytest.mark.parametrize("vol", ["t", "u"])
+def test_an_insert_that_a_table_refuses_is_an_error(client: Client, vol: str) -> None:
+    """Its own table, or one that a materialized view fills: who hears of no error takes the rows for stored."""
+    for tabel in ("t", "u"):
+        client.command(f"CREATE TABLE {tabel} (a UInt64) ENGINE = MergeTree ORDER BY a")
+    client.command("CREATE MATERIALIZED VIEW v TO u AS SELECT a FROM t")
+    client.insert("t", [[1]], column_names=["a"])
+    client.command(f"ALTER TABLE {vol} MODIFY SETTING parts_to_delay_insert = 1, parts_to_throw_insert = 1")
+    with pytest.raises(DatabaseError) as fout:
+        client.insert("t", [[2]], column_names=["a"])
+    assert fout.value.code == 252
+    client.command(f"ALTER TABLE {vol} RESET SETTING parts_to_delay_insert, parts_to_throw_insert")
+    client.insert("t", [[3]], column_names=["a"])
+    for tabel in ("t", "u"):
+        assert {1, 3} <= {rij[0] for rij in client.query(f"SELECT a FROM {tabel}").result_rows}
+
+
 def test_a_broken_insert_leaves_nothing(url: str, database: str) -> None:
     post(url, "CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a", database=database)
     answer = ask(url, "1\n2\nx\n", query="INSERT INTO t FORMAT TSV", database=database)
