@@ -11,6 +11,7 @@ import typer
 
 from cli import vertoon
 from cli.historie import toon_historie
+from cli.hulp import Opdrachten
 from cli.opties import Data, Json, instellingen
 from cli.wijzigen import Door, Ja, Oin, OinFilter, WijzigFout, lees_referentie, meld, wijzig
 from domain.bijlage import MAX_STANDAARD_BYTES
@@ -22,7 +23,7 @@ from domain.waarschuwing import UITLEG, Waarschuwing
 from domain.wijzigingen import Wijzigingen, wijziging
 from streams.settings import Instellingen
 
-app = typer.Typer(no_args_is_help=True, help="Berichttypes: their lifecycle, and the PDFs that go with their messages.")
+app = Opdrachten(no_args_is_help=True, help="Berichttypes: their lifecycle, and the PDFs that go with their messages.")
 
 Code = Annotated[str, typer.Argument(metavar="CODE", help="1 to 8 letters or digits; case matters.")]
 _OMSCHRIJVING = typer.Option("--omschrijving", help="For your own use, up to 40 characters.")

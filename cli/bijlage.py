@@ -15,10 +15,11 @@ from rich.table import Table
 
 from bijlagen.proces import GeenProces, Keurders, Verstoord
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.opties import Json, Mislukt
 from domain.bijlage import UITLEG, Waarschuwing, controleer_persoonlijk, controleer_standaard
 
-app = typer.Typer()
+app = Opdrachten()
 
 MAX_BYTES = 100_000_000
 """Of a file, which is read whole: far above what a bijlage may be."""

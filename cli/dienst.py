@@ -8,6 +8,7 @@ import typer
 
 from cli import vertoon
 from cli.historie import toon_historie
+from cli.hulp import Opdrachten
 from cli.opties import Data, Json, instellingen
 from cli.wijzigen import Door, Ja, Oin, OinFilter, WijzigFout, lees_referentie, meld, wijzig
 from domain.codes import toonbaar_berichttype
@@ -25,7 +26,7 @@ from domain.tijd import schrijf_tijd
 from domain.wijzigingen import Wijzigingen, wijziging
 from streams.settings import Instellingen
 
-app = typer.Typer(no_args_is_help=True, help="Diensten, and the berichttypes linked to them.")
+app = Opdrachten(no_args_is_help=True, help="Diensten, and the berichttypes linked to them.")
 
 DienstId = Annotated[
     str, typer.Argument(metavar="DIENST_ID", help="Sensitive to case and spaces; fixed once made. Quote spaces.")

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from avro.codec import SOORTEN
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.lag import KafkaWeg
 from cli.opties import Data, Json, Mislukt, instellingen
 from cli.wijzigen import Ja, WijzigFout, bevestig
@@ -21,7 +22,7 @@ from streams.referentie import ReferentieFout
 from streams.referentieschrijver import ReferentieSchrijver
 from streams.settings import Instellingen
 
-app = typer.Typer(no_args_is_help=True, help="Dead letters: records that could not be read, and went to topic dlq.")
+app = Opdrachten(no_args_is_help=True, help="Dead letters: records that could not be read, and went to topic dlq.")
 
 Topic = Annotated[str | None, typer.Option("--topic", help="Only from this topic, with or without its prefix.")]
 Partitie = Annotated[int | None, typer.Option("--partitie", min=0, help="Only from this partition.")]
@@ -71,7 +72,7 @@ def herstel_(
     decided since stands. Decisions, results, notifications and what waits are made anew by the line itself, and are
     refused. What cannot be read of the reference data may have taken something away, so a person must say what
     became of it, one thing at a time, with --zet-terug or --verwijder: until then nothing is decided.
-    Exit code 1 when any is still unreadable, or refused.
+    Exit code 1 when any is still unreadable, gone, or refused, and when the offset named is not a dead letter.
     """
     besluit = _besluit(zet_terug=zet_terug, verwijder=verwijder)
     if besluit is not None and (topic is None or offset is None):
@@ -87,11 +88,14 @@ def herstel_(
         and offset in (None, een.offset)
         and (not een.hersteld_op or offset is not None)
     ]
+    if not te_doen and topic is not None and offset is not None:
+        plaats = f"{topic}{'' if partitie is None else f'[{partitie}]'} offset {offset}"
+        raise WijzigFout(f"{plaats} is not a dead letter: nothing was set aside from there; 'dlq toon' lists what was")
     if te_doen and not ja:
         bevestig(_vraag(te_doen, besluit))
     gedaan = asyncio.run(_herstel(gekozen, te_doen, besluit)) if te_doen else []
     vertoon.lijst([als_rij(een) for een in gedaan], json_=json, leeg="there is nothing to offer again")
-    if any(een.uitslag in (Uitslag.ONLEESBAAR, Uitslag.VERDWENEN, Uitslag.GEWEIGERD) for een in gedaan):
+    if any(een.uitslag not in (Uitslag.AANGEBODEN, Uitslag.AL_AANGEBODEN) for een in gedaan):
         raise Mislukt
 
 

@@ -3,9 +3,8 @@
 import time
 from typing import Any
 
-import typer
-
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.opties import Data, Json, instellingen
 from cli.personen import VORM, Personen, lees_personen
 from cli.wijzigen import lees_referentie
@@ -15,7 +14,7 @@ from sinks.postvak import Postvak
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels
 
-app = typer.Typer()
+app = Opdrachten()
 
 
 @app.command(

@@ -7,6 +7,7 @@ import typer
 
 from cli import vertoon
 from cli.historie import toon_historie
+from cli.hulp import Opdrachten
 from cli.opties import Data, Json, instellingen
 from cli.wijzigen import Door, WijzigFout, lees_referentie, meld, wijzig
 from domain.levensloop import NietToegestaan
@@ -15,7 +16,7 @@ from domain.referentie import Leverancier, Notificatiekenmerk, Referentie
 from domain.tijd import schrijf_tijd
 from domain.wijzigingen import Wijzigingen, wijziging
 
-app = typer.Typer(no_args_is_help=True, help="Leveranciers: for whom they deliver, what they may use, their profile.")
+app = Opdrachten(no_args_is_help=True, help="Leveranciers: for whom they deliver, what they may use, their profile.")
 
 ALLE, NIEMAND = "alle", "niemand"
 

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.opties import Data, Json, Tot, Van, instellingen, tijd
 from domain import bsn
 from domain.tijd import schrijf_tijd
@@ -16,7 +17,7 @@ from streams.logboeksleutels import Logboeksleutels
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels
 
-app = typer.Typer()
+app = Opdrachten()
 
 _MAX_BYTES = 100
 

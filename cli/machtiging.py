@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.opties import Data, Json, Tot, Van, instellingen, tijd
 from cli.personen import VORM, lees_personen
 from cli.wijzigen import Door, Oin, OinFilter, lees_referentie, meld, wijzig
@@ -17,7 +18,7 @@ from domain.tijd import schrijf_tijd
 from domain.wijzigingen import Wijzigingen, wijziging
 from streams.sleutels import lees_sleutels
 
-app = typer.Typer(no_args_is_help=True, help="Machtigingen: which gemachtigde may act for which belanghebbende.")
+app = Opdrachten(no_args_is_help=True, help="Machtigingen: which gemachtigde may act for which belanghebbende.")
 
 DienstOptie = Annotated[str, typer.Option("--dienst", help="Dienst ID; sensitive to case and spaces.")]
 _INVOER = f"\n\nReads {VORM} from standard input: a BSN belongs on no command line."

@@ -35,6 +35,7 @@ from cli import (
     vraagopdrachten,
     wachten,
 )
+from cli.hulp import Opdrachten
 from cli.laad import LaadFout, laad
 from cli.lag import KafkaWeg
 from cli.opties import (
@@ -61,7 +62,7 @@ from streams.sleutels import SleutelFout
 from streams.topics import TopicFout
 from streams.verbinding import VerbindingFout
 
-app = typer.Typer(
+app = Opdrachten(
     name="berichtenstroom",
     help="The line from a delivered batch of government messages to Totalen.",
     no_args_is_help=True,
@@ -142,19 +143,15 @@ def _draai(gekozen: Instellingen, workers: int) -> None:
     stop = threading.Event()
     with stapel.alleen_wij(gekozen.data):
         _bij_signaal(stop.set, gekozen.data)
-        alles = stapel.Stapel(
-            gekozen, workers, meld=lambda tekst: vertoon.fout.print(tekst, highlight=False), stop_gevraagd=stop
-        )
+        alles = stapel.Stapel(gekozen, workers, meld=vertoon.meld, stop_gevraagd=stop)
         try:
             alles.start()
             if not stop.is_set():
-                vertoon.fout.print(
-                    f"ready; addresses in {gekozen.data / 'endpoints.json'}; Ctrl-C stops", highlight=False
-                )
+                vertoon.meld(f"ready; addresses in {gekozen.data / 'endpoints.json'}; Ctrl-C stops")
             while not stop.wait(0.2):
                 alles.bewaak()
         finally:
-            vertoon.fout.print("stopping", highlight=False)
+            vertoon.meld("stopping")
             alles.stop()
 
 
@@ -182,11 +179,12 @@ def laad_(
         vertoon.als_json(verslag.json())
         return
     for tekst in verslag.wijzigingen:
-        vertoon.uit.print(tekst, highlight=False)
+        vertoon.uit.print(tekst, highlight=False, markup=False, soft_wrap=True)
     for tekst in verslag.opmerkingen:
-        vertoon.fout.print(f"note: {tekst}", highlight=False)
+        vertoon.meld(f"note: {tekst}")
     if verslag.gebruikers:
-        vertoon.uit.print("gebruikers: " + ", ".join(f"{n} {wat}" for wat, n in verslag.gebruikers.items()))
+        nieuw, gewijzigd, gelijk = (verslag.gebruikers.get(wat, 0) for wat in ("nieuw", "gewijzigd", "gelijk"))
+        vertoon.uit.print(f"gebruikers: {nieuw} new, {gewijzigd} changed, {gelijk} as they were", highlight=False)
     if not verslag.wijzigingen:
         vertoon.uit.print("nothing changed in the topics")
 
@@ -295,6 +293,8 @@ def wacht(
             stand.update(f"waiting for {open_.niet_gelezen} batches to be seen and {len(open_.runs)} runs to be done")
 
         open_ = wachten.wacht(gekozen, naslag, timeout, meld)
+    if open_ and (reden := wachten.duisternis(gekozen)):
+        vertoon.meld(reden)
     if json:
         vertoon.als_json({"klaar": not open_, "niet_gelezen": open_.niet_gelezen, "open": open_.runs})
     elif open_:

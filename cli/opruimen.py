@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import typer
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.client import Client
 
 from avro.codec import Codec, Onleesbaar
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.lag import KafkaWeg
 from cli.opties import Data, Json, instellingen
 from cli.wijzigen import lees_referentie
@@ -26,7 +26,7 @@ from streams.fence import doorloop, eerste_sinds
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels
 
-app = typer.Typer()
+app = Opdrachten()
 
 
 def nu_ms() -> int:

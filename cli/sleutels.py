@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.opties import Data, Json, instellingen
 from cli.wijzigen import Ja, bevestig, lees_referentie
 from domain.tijd import schrijf_tijd
@@ -17,7 +18,7 @@ from streams.settings import Instellingen
 from streams.sleutelbestand import GEWENNING_S, Ring, SleutelFout, lees_ringen, wijzig, willekeurige_sleutel
 from streams.sleutels import lees_sleutels
 
-app = typer.Typer(
+app = Opdrachten(
     no_args_is_help=True, help="The keys of pseudonyms, object store and processing log, and their rotation."
 )
 

@@ -1,6 +1,6 @@
 """The embedded stack: starts its parts in order, watches them, starts again what died, and stops all of it.
 
-`endpoints.json` is gone while anything is not ready yet, appears whole, and is written again whenever a pid changes.
+`endpoints.json` appears, whole, when everything is ready, is written again whenever a pid changes, and goes at the end.
 While it runs it does what is asked of it: see `cli.verzoek`.
 """
 
@@ -23,6 +23,7 @@ import httpx
 
 from cli import verzoek
 from cli.logs import Logs
+from cli.wachtstand import Wachtstand
 from sinks.bewaren import termijnen, zet_termijnen
 from sinks.database import verbind
 from sinks.migreer import migreer
@@ -122,6 +123,7 @@ class Stapel:
     _adressen: dict[str, Any] = field(default_factory=dict)
     _geschreven: dict[str, Any] = field(default_factory=dict)
     _logs: Logs | None = None
+    _wachtstand: Wachtstand = field(default_factory=Wachtstand)
     _omgeving: dict[str, str] = field(default_factory=dict)
     _verzoek: verzoek.Verzoek | None = None
     """What is being done, until it is done."""
@@ -248,6 +250,7 @@ class Stapel:
                     self.meld(f"{deel.naam} cannot start yet: {fout}")
                     deel.opnieuw_op = nu + deel.pauze_s
         self._schrijf_adressen()
+        self._wachtstand.kijk(self.meld, [deel.metrics for deel in self._workers() if deel.leeft()])
 
     def _volg_verzoek(self, nu: float) -> None:
         """Begins what is asked, or does the next thing for it. It waits for nothing."""
@@ -284,7 +287,8 @@ class Stapel:
 
     def _schaal(self, aantal: int, nu: float) -> None:
         workers = self._workers()
-        self.meld(f"from {len(workers)} to {aantal} workers")
+        had = len(workers)
+        self.meld(f"{had} workers already: nothing changes" if aantal == had else f"from {had} to {aantal} workers")
         bezet = {deel.naam for deel in self.delen}
         vrij = (nummer for nummer in itertools.count(1) if f"worker-{nummer}" not in bezet)
         self.delen += [self._maak_worker(nummer) for nummer in itertools.islice(vrij, max(0, aantal - len(workers)))]

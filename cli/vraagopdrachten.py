@@ -4,10 +4,12 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
 from cli import vertoon
+from cli.hulp import Opdrachten
 from cli.lag import lag
 from cli.opties import (
     Afgerond,
@@ -30,7 +32,7 @@ from cli.opties import (
 from sinks.antwoord import maak_antwoord, resultaat_json
 from sinks.vragen import Filter, OngeldigeCursor, Vragen
 
-app = typer.Typer()
+app = Opdrachten()
 
 
 @app.command(epilog="Example: berichtenstroom totalen --op verwerking --van 2026-01-01T00:00:00Z")
@@ -99,14 +101,19 @@ def _achter_een_getal(vraag: Vraag, leeg: str) -> Callable[..., None]:
     return opdracht
 
 
+_VAN_WIE = (
+    "\n\nAn operator's view, whoever delivered: also what a stranger sent in a leverancier's name. --leverancier and "
+    "--batch narrow it; `berichtverwerking --runs` tells who delivered each run (aangeleverd_door)."
+)
+
 app.command(
     "fouten",
-    help="Why messages were not placed: codes with counts, or with --code the messages.",
+    help=f"Why messages were not placed: codes with counts, or with --code the messages.{_VAN_WIE}",
     epilog="Example: berichtenstroom fouten --code BerichtTypeNietOndersteund",
 )(_achter_een_getal(Vragen.fouten, "no errors"))
 app.command(
     "waarschuwingen",
-    help="Which warnings placed messages have: codes with counts, or with --code the messages.",
+    help=f"Which warnings placed messages have: codes with counts, or with --code the messages.{_VAN_WIE}",
     epilog="Example: berichtenstroom waarschuwingen --van 2026-01-01T00:00:00Z",
 )(_achter_een_getal(Vragen.waarschuwingen, "no warnings"))
 
@@ -120,7 +127,12 @@ def resultaat(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """The result of a batch; exit code 1 as long as there is none."""
+    """The result of a batch; exit code 1 as long as there is none.
+
+    An operator's view: of all runs over the batch the latest counts, whoever delivered it, a stranger who was refused
+    included. --proceskenmerk names another; `berichtverwerking --batch BATCHID --runs` lists them, each with its
+    aangeleverd_door. --leverancier names one of several that used this BATCHID.
+    """
     if xml and json:
         raise typer.BadParameter("choose one of --xml and --json", param_hint="--json")
     batch = guid(batch_id, "BATCHID")
@@ -128,18 +140,28 @@ def resultaat(
     with vragen(data) as naslag:
         gevonden = naslag.resultaat(batch, leverancier, run)
         if gevonden is None:
-            vertoon.fout.print(f"there is no result for batch {batch} yet", highlight=False)
+            runs, _ = naslag.berichtverwerking(Filter(leverancier=leverancier, batch=batch, runs=True))
+            vertoon.meld(_waarom_geen(batch, run, {str(een["proceskenmerk"]) for een in runs}))
             raise Mislukt
         eerste = naslag.ontvangen_op(gevonden.kader.leverancier, batch)
     ontvangen_op = gevonden.kader.aangeleverd_op if eerste is None else eerste
     if xml:
-        sys.stdout.buffer.write(maak_antwoord(gevonden, ontvangen_op))
+        # A file or a pipe gets what the door answers, byte for byte.
+        sys.stdout.buffer.write(maak_antwoord(gevonden, ontvangen_op) + (b"\n" if sys.stdout.isatty() else b""))
         return
     document = resultaat_json(gevonden, ontvangen_op)
     if json:
         vertoon.als_json(document)
     else:
         vertoon.lijst([document], json_=False)
+
+
+def _waarom_geen(batch: UUID, run: UUID | None, runs: set[str]) -> str:
+    if not runs:
+        return f"no batch {batch} is known, at least not yet: what was just delivered is visible a moment later"
+    if run is not None and str(run) not in runs:
+        return f"batch {batch} is known, but has no run {run}, at least not yet"
+    return f"there is no result for batch {batch} yet"
 
 
 @app.command(epilog="Example: berichtenstroom sla --van 2026-01-01T00:00:00Z --json")

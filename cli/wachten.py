@@ -1,14 +1,18 @@
 """`wacht`: until every delivered batch is afgerond and visible in ClickHouse."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from cli.lag import KafkaWeg, einden
 from sinks.vragen import Vragen
+from streams.codec import maak_codec
+from streams.referentie import ReferentieFout, lees_referentie
 from streams.settings import Instellingen
 from streams.topics import topic_ids
 from streams.verbinding import Beheer
@@ -61,3 +65,15 @@ def wacht(instellingen: Instellingen, vragen: Vragen, timeout_s: float | None, m
         meld(open_)
         time.sleep(pauze_s)
         pauze_s = min(pauze_s * 1.5, 1.0)
+
+
+def duisternis(instellingen: Instellingen) -> str:
+    """Why nothing is decided, when that is for reference data that cannot be read, and how a person settles it; empty
+    when they can. Raises KafkaWeg."""
+    try:
+        asyncio.run(lees_referentie(instellingen, maak_codec(instellingen)))
+    except ReferentieFout as fout:
+        return f"nothing is decided: {fout}"
+    except KafkaError as fout:
+        raise KafkaWeg(f"Kafka at {instellingen.kafka} does not answer: {type(fout).__name__}") from fout
+    return ""

@@ -65,12 +65,18 @@ async def draai(instellingen: Instellingen) -> int:
     loop.set_exception_handler(_zonder_omheining)
     wacht_op = "starting"
     waakhond: Waakhond | None = None
+    volger: ReferentieVolger | None = None
 
     def waarop() -> str:
         return wacht_op or (f"no sign of {waakhond.verdacht}" if waakhond is not None and waakhond.verdacht else "")
 
     async with contextlib.AsyncExitStack() as stapel:
-        runner, poort = await gezondheid.start(instellingen.metrics_host, instellingen.metrics_poort, waarop)
+        runner, poort = await gezondheid.start(
+            instellingen.metrics_host,
+            instellingen.metrics_poort,
+            waarop,
+            lambda: volger.duisternis if volger is not None else "",
+        )
         stapel.push_async_callback(runner.cleanup)
         codec = maak_codec(instellingen)
         sleutels = lees_sleutels(instellingen.sleutelbestand)
@@ -78,7 +84,7 @@ async def draai(instellingen: Instellingen) -> int:
         topics.controleer(instellingen)
         topic_ids = topics.topic_ids(instellingen, ONDERWERPEN)
         notificatie_id = topics.topic_ids(instellingen, ["notificatie"])["notificatie"]
-        database = verbind(instellingen)
+        database = verbind(instellingen, send_receive_timeout=instellingen.clickhouse_wacht_s)
         stapel.callback(database.close)
         controleer_tabellen(database, instellingen.database)
         vragen = Vragen(database)
@@ -163,7 +169,7 @@ async def draai(instellingen: Instellingen) -> int:
         async def meld_gereed() -> None:
             nonlocal wacht_op
             wacht_op = "joining the others"
-            await _tot_lid(app, herkansing)
+            await _tot_lid(app, herkansing, volger)
             wacht_op = ""
             log.info("worker %d works; metrics on port %d", os.getpid(), poort)
 
@@ -213,10 +219,10 @@ async def _rond_af(app: faust.App, uitloop: Uitloop, delen: Sequence[Deel], wat_
     return code
 
 
-async def _tot_lid(app: faust.App, herkansing: Herkansing) -> None:
-    """Returns when this worker is a member of the group, and owns what that gave it."""
-    begin = None
-    while begin is None or herkansing.gekeken < begin + 2:  # the first of these may have begun before
+async def _tot_lid(app: faust.App, herkansing: Herkansing, volger: ReferentieVolger) -> None:
+    """Returns when this worker is a member of the group, and owns what that gave it: that waits while all is dark."""
+    begin = None  # the first look after it may have begun before
+    while begin is None or (herkansing.gekeken < begin + 2 and not volger.is_duister):
         if begin is None and app.consumer_generation_id:
             begin = herkansing.gekeken
         await asyncio.sleep(0.1)

@@ -54,13 +54,13 @@ def _onbereikbaar(fout: BaseException) -> str:
     return "ClickHouse does not answer"
 
 
-def verbind(instellingen: Instellingen, database: str | None = None) -> Client:
+def verbind(instellingen: Instellingen, database: str | None = None, **opties: Any) -> Client:
     """A client of the ClickHouse of the settings, in their database or in another ("": none). See `maak_client`.
 
-    A client certificate beside a password is shown to TLS alone; without one it tells who the user is. Raises
-    DatabaseWeg, VerbindingFout.
+    `opties`: of the client itself. A client certificate beside a password is shown to TLS alone; without one it tells
+    who the user is. Raises DatabaseWeg, VerbindingFout.
     """
-    toegang: dict[str, Any] = {}
+    toegang = dict(opties)
     if (gegeven := wachtwoord("clickhouse", instellingen)) is not None:
         toegang["password"] = gegeven
     if instellingen.clickhouse_ca is not None:

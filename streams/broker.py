@@ -216,6 +216,9 @@ class Broker:
         except BrokerError as error:
             self.kill()
             raise BrokerError(f"{error}: {laatste_fout(self.data)}") from error
+        except BaseException:  # Ctrl-C while it starts must not leave it behind
+            self.kill()
+            raise
 
     def stop(self) -> None:
         """Stops the broker in order (SIGTERM), and by force when that takes more than STOP_TIMEOUT_S seconds."""

@@ -5,16 +5,27 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+MAAR = "ok, but "
+"""How `/readyz` begins for a process that is ready and waits for a person."""
 
-async def start(host: str, poort: int, gereed: Callable[[], str]) -> tuple[web.AppRunner, int]:
-    """Serves the three pages; `gereed` returns what is still waited for, empty when ready. Returns the port in use."""
+
+async def start(
+    host: str, poort: int, gereed: Callable[[], str], let_op: Callable[[], str] = lambda: ""
+) -> tuple[web.AppRunner, int]:
+    """Serves the three pages. Returns the port in use.
+
+    `gereed` returns what is still waited for, empty when ready; `let_op` what a person must settle, which makes the
+    process no less ready: stopping it, or not starting the next one, would not help.
+    """
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        wacht_op = gereed()
-        return web.Response(text=f"{wacht_op or 'ok'}\n", status=503 if wacht_op else 200)
+        if wacht_op := gereed():
+            return web.Response(text=f"{wacht_op}\n", status=503)
+        reden = let_op()
+        return web.Response(text=f"{MAAR}{reden}\n" if reden else "ok\n")
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -25,6 +25,7 @@ from streams.dlq import Onbruikbaar, lees_dlq, vermelding
 from streams.fence import Record, doorloop, lees_op, maak_af, sluit_af
 from streams.inhoud import lees_gegeven, lees_slice
 from streams.producer import maak_producer
+from streams.referentie import WIE_MAG_LEZEN
 from streams.referentieschrijver import ANDERE_ONDERWEG
 from streams.settings import MAX_RECORD_BYTES, Instellingen
 
@@ -60,6 +61,8 @@ class Uitslag(StrEnum):
     VERDWENEN = "verdwenen"
     """Its origin no longer holds it."""
     GEWEIGERD = "geweigerd"
+    GEEN_DEAD_LETTER = "geen dead letter"
+    """It was named by hand, was never set aside, and its topic holds nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,11 @@ async def herstel(
             plaatsen = [replace(een, hersteld_op=hersteld.get(een.plaats, 0)) for een in groep]
             if onderwerp in SOORTEN:
                 for een in plaatsen:
-                    yield await _beslecht(instellingen, codec, onderwerp, een, besluit)
+                    aanbod = await _beslecht(instellingen, codec, onderwerp, een, besluit)
+                    if aanbod.uitslag is Uitslag.VERDWENEN and een.plaats not in hersteld:
+                        uitleg = "not a dead letter: nothing stands there, and nothing was set aside from there"
+                        aanbod = Aanbod(een, Uitslag.GEEN_DEAD_LETTER, uitleg)
+                    yield aanbod
             elif onderwerp in ("batch", "bericht", "logboek"):
                 lees = _lezer(codec, onderwerp, partitie, partities)
                 schrijf = _in_een if onderwerp == "logboek" else _na_elkaar
@@ -176,10 +183,6 @@ def _hersteld(codec: Codec, wat: Onbruikbaar) -> bytes:
     return codec.schrijf("dlq", vermelding(*wat.plaats, wat.reden, hersteld=True))
 
 
-_WIE_MAG_LEZEN = frozenset({"dienst", "machtiging"})
-"""Kinds whose earlier state may show messages to who may not read them now (Domain: Diensten en machtigingen)."""
-
-
 @dataclass(slots=True)
 class _Verleden:
     """What a topic of reference data holds of the key of one record."""
@@ -208,7 +211,7 @@ async def _beslecht(
             is_goed = _is_leesbaar(codec, soort, later)
             waarom = "took its place" if is_goed else "is unreadable as well: put back what stood before that one"
             return Aanbod(wat, Uitslag.GEWEIGERD, f"the record at offset {later.offset} has the same key and {waarom}")
-        eerder = None if soort in _WIE_MAG_LEZEN else verleden.eerder
+        eerder = None if soort in WIE_MAG_LEZEN else verleden.eerder
         if besluit is None or (besluit is Besluit.ZET_TERUG and eerder is None):
             return Aanbod(wat, Uitslag.GEWEIGERD, _keuze(codec, soort, eerder))
         if besluit is Besluit.VERWIJDER:
@@ -230,7 +233,7 @@ async def _beslecht(
 
 def _keuze(codec: Codec, soort: str, eerder: Record | None) -> str:
     """What a person can say became of it."""
-    if soort in _WIE_MAG_LEZEN:
+    if soort in WIE_MAG_LEZEN:
         return f"it may have ended who may read: {Besluit.VERWIJDER} removes this {soort}; then make it anew"
     if eerder is None:
         return (

@@ -55,6 +55,9 @@ _KLASSEN: dict[str, type[Gegeven]] = {
     "machtiging": Machtiging,
 }
 
+WIE_MAG_LEZEN = frozenset({"dienst", "machtiging"})
+"""Kinds whose earlier state may show messages to who may not read them now (Domain: Diensten en machtigingen)."""
+
 
 class ReferentieFout(Exception):
     """The reference data cannot be read, or a change did not succeed; one line for the operator, and no BSN in it."""
@@ -98,6 +101,11 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
     def is_duister(self) -> bool:
         """Whether nothing is decided because the last record of some thing cannot be read."""
         return bool(self._duister)
+
+    @property
+    def duisternis(self) -> str:
+        """What `is_duister` is about and how a person settles it, for the operator; empty when it is not."""
+        return f"nothing is decided: {_duisternis(self._duister)}" if self._duister else ""
 
     @property
     def _is_lid(self) -> bool:
@@ -207,7 +215,7 @@ class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
     def _meld_duister(self) -> None:
         metrics.WACHT_OP.labels("referentiegegevens").set(bool(self._duister))
         if self._duister:
-            log.error("nothing is decided: %s", _duisternis(self._duister))
+            log.error("%s", self.duisternis)
 
     async def _blijf_lid(self) -> None:
         while True:
@@ -300,13 +308,24 @@ async def lees(
 
 
 Duister = dict[tuple[str, bytes], str]
-"""Things whose state is not known, since their last record cannot be read: by kind and key, where and why."""
+"""Things whose state is not known, since their last record cannot be read: by kind and key, where and why, and how a
+person settles it."""
 
 
 def _duisternis(duister: Duister) -> str:
+    return f"the reference data cannot be known: {'; '.join(duister.values())}"
+
+
+def _hoe_te_beslechten(soort: str, record: ConsumerRecord) -> str:
+    """The command, and what a person can say with it."""
+    opdracht = (
+        f"berichtenstroom dlq herstel --topic {record.topic} --partitie {record.partition} --offset {record.offset}"
+    )
+    if soort in WIE_MAG_LEZEN:
+        return f"settle it with: {opdracht} --verwijder (removes this {soort}; then make it anew)"
     return (
-        f"the reference data cannot be known: {'; '.join(duister.values())}. "
-        "'berichtenstroom dlq herstel --help' says how to put back what stood there"
+        f"settle it with: {opdracht} and either --zet-terug (what stood there before counts) or --verwijder "
+        f"(removes this {soort}); without them it says what stood there"
     )
 
 
@@ -331,5 +350,6 @@ def _pas_toe(
         try:
             gegevens.append(lees_gegeven(codec, soort, record.key, record.value))
         except Onleesbaar as fout:
-            duister[soort, sleutel] = f"{record.topic}[{record.partition}] offset {record.offset}: {fout}"
+            plaats = f"{record.topic}[{record.partition}] offset {record.offset}"
+            duister[soort, sleutel] = f"{plaats}: {fout}; {_hoe_te_beslechten(soort, record)}"
     referentie.zet(gegevens)

@@ -52,6 +52,12 @@ class Instellingen(BaseSettings):
         description="URL of ClickHouse, with the user in it: https://user@host:8443. A password may stand in it too; "
         "better in one of the next.",
     )
+    clickhouse_wacht_s: int = Field(
+        60,
+        ge=5,
+        description="Seconds that a worker waits for one answer of ClickHouse before it counts as away: so long a host "
+        "that went without a word can hold the line up.",
+    )
     clickhouse_wachtwoord: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("BERICHTENSTROOM_CLICKHOUSE_WACHTWOORD", "BERICHTENSTROOM_CLICKHOUSE_PASSWORD"),

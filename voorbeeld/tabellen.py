@@ -100,8 +100,14 @@ def duren(console: Console, stappen: Sequence[tuple[str, float, int]]) -> None:
 def _toon(console: Console, titel: str, rijen: Sequence[Mapping[str, Any]]) -> None:
     tabel = _tabel(titel, *(rijen[0] if rijen else ()))
     for rij in rijen:
-        tabel.add_row(*(f"{waarde:.3g}" if isinstance(waarde, float) else str(waarde) for waarde in rij.values()))
+        tabel.add_row(*map(_cel, rij.values()))
     console.print(tabel)
+
+
+def _cel(waarde: object) -> str:
+    if waarde is None:
+        return "–"
+    return f"{waarde:.3g}" if isinstance(waarde, float) else str(waarde)
 
 
 def _tabel(titel: str, *kolommen: str) -> Table:
@@ -112,4 +118,4 @@ def _tabel(titel: str, *kolommen: str) -> Table:
 
 
 def _paar(verwacht: object, uitkomst: object) -> str:
-    return f"[{'green' if verwacht == uitkomst else 'bold red'}]{verwacht} | {uitkomst}"
+    return f"[{'green' if verwacht == uitkomst else 'bold red'}]{_cel(verwacht)} | {_cel(uitkomst)}"

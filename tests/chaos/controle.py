@@ -1,8 +1,8 @@
 """Whether all that was accepted is there once, with the outcome that the model gives: in log, tables and views.
 
-What the door made durable stands in topic `batch`; the model decides it in that order. A batch that was delivered more
-than once may be decided in another order while part of it waits: then a message may be Verwerkt in another run of the
-same batch, and what is compared is how often each code was given over the runs, and what the views show.
+What the door made durable stands in topic `batch`. While a part of a message's run waits another may go before it, so
+the model decides each message at its place in topic `validatie`: equal BerichtIDs share a partition, so their order is
+there. What the views must show follows from that, and from the order of the runs in `batch`.
 """
 
 import asyncio
@@ -67,8 +67,8 @@ class Bevinding:
 def controleer(wereld: Wereld, zendingen: Sequence[Zending]) -> Bevinding:
     """Looks at everything, when all is done."""
     bevinding = Bevinding()
-    alles, runs = _volgens_het_model(wereld, zendingen, bevinding)
-    besloten = _in_het_log(wereld, runs, bevinding)
+    alles, runs = _duurzaam(wereld, zendingen, bevinding)
+    besloten = _in_het_log(wereld, alles, runs, bevinding)
     _resultaten(wereld, besloten, bevinding)
     _tabel(wereld, besloten, bevinding)
     _logboek(wereld, besloten, bevinding)
@@ -78,10 +78,8 @@ def controleer(wereld: Wereld, zendingen: Sequence[Zending]) -> Bevinding:
     return bevinding
 
 
-def _volgens_het_model(
-    wereld: Wereld, zendingen: Sequence[Zending], bevinding: Bevinding
-) -> tuple[Model, dict[UUID, Run]]:
-    """Every run that the door made durable, decided by the model in the order of the log."""
+def _duurzaam(wereld: Wereld, zendingen: Sequence[Zending], bevinding: Bevinding) -> tuple[Model, dict[UUID, Run]]:
+    """Every run that the door made durable, in the order of the log, with nothing decided yet."""
     codec, alles, runs = Codec(), model(), {}
     per_levering = {
         (een.levering.leverancier, een.levering.batch_id, een.levering.aanmaakdatum): een for een in zendingen
@@ -95,7 +93,8 @@ def _volgens_het_model(
         elif tuple(map(str, guids(batch.berichten.bericht_ids))) != zending.ids or kader.proceskenmerk in runs:
             bevinding.meld("dubbel", f"run {kader.proceskenmerk} is not as it was sent")
         else:
-            runs[kader.proceskenmerk] = alles.lever(zending.levering)
+            runs[kader.proceskenmerk] = Run(zending.levering)
+            alles.runs.append(runs[kader.proceskenmerk])
     for zending in zendingen:
         if zending.proceskenmerk not in runs:
             bevinding.meld("verloren", f"run {zending.proceskenmerk}, answered with 202", len(zending.ids))
@@ -104,7 +103,7 @@ def _volgens_het_model(
         "deliveries accepted": len(zendingen),
         "messages accepted": sum(len(zending.ids) for zending in zendingen),
         "runs durable": len(runs),
-        "messages in all runs": sum(len(run.uitkomsten) for run in runs.values()),
+        "messages in all runs": sum(len(run.levering.berichten) for run in runs.values()),
     }
     return alles, runs
 
@@ -113,54 +112,39 @@ Besloten = dict[UUID, dict[int, tuple[Antwoord, int]]]
 """What each message of each run got, and from when it can be seen."""
 
 
-def _in_het_log(wereld: Wereld, runs: dict[UUID, Run], bevinding: Bevinding) -> Besloten:
+def _in_het_log(wereld: Wereld, alles: Model, runs: dict[UUID, Run], bevinding: Bevinding) -> Besloten:
+    """Each message once, with what the model gives at that moment; equal BerichtIDs of a run in their order there."""
     codec, besloten = Codec(), dict[UUID, dict[int, tuple[Antwoord, int]]]()
     eerst: dict[tuple[UUID, int], Record] = {}
-    for record in lees(wereld.kafka, "validatie"):
+    vorige: dict[tuple[UUID, bytes], int] = {}
+    for record in sorted(lees(wereld.kafka, "validatie"), key=lambda record: (record.partitie, record.offset)):
         uitkomst = codec.lees_uitkomst(record.waarde)
-        run = besloten.setdefault(uitkomst.kader.proceskenmerk, {})
+        kenmerk = uitkomst.kader.proceskenmerk
+        van_run, van_model = besloten.setdefault(kenmerk, {}), runs.get(kenmerk)
         for rij, nummer in enumerate(uitkomst.nummers):
-            if nummer in run:
-                eerder = eerst[uitkomst.kader.proceskenmerk, nummer]
-                bevinding.meld(
-                    "dubbel",
-                    f"validatie: {uitkomst.kader.proceskenmerk} {nummer} is decided at {eerder} and again at {record}",
-                )
+            if nummer in van_run:
+                eerder = eerst[kenmerk, nummer]
+                bevinding.meld("dubbel", f"validatie: {kenmerk} {nummer} is decided at {eerder} and again at {record}")
                 continue
-            eerst[uitkomst.kader.proceskenmerk, nummer] = record
+            eerst[kenmerk, nummer] = record
             antwoord = (str(uitkomst.codes[rij]), str(uitkomst.stadia[rij]))
-            run[nummer] = (antwoord, uitkomst.publicatiedatums[rij])
-    for proceskenmerk in besloten.keys() - runs.keys():
-        bevinding.meld("fout", f"validatie: run {proceskenmerk} was never sent", len(besloten[proceskenmerk]))
-    for proceskenmerk, van_model in runs.items():
-        for een in van_model.uitkomsten:
-            if een.nummer not in besloten.get(proceskenmerk, {}):
-                bevinding.meld("verloren", f"validatie: {proceskenmerk} {een.nummer}")
-        for nummer in besloten.get(proceskenmerk, {}).keys() - {een.nummer for een in van_model.uitkomsten}:
-            bevinding.meld("fout", f"validatie: {proceskenmerk} has no message {nummer}")
-    per_batch: dict[tuple[str, str], list[UUID]] = {}
-    for proceskenmerk, van_model in runs.items():
-        per_batch.setdefault(van_model.batch, []).append(proceskenmerk)
-    for kenmerken in per_batch.values():
-        _vergelijk_batch([(runs[een], besloten.get(een, {})) for een in kenmerken], bevinding)
+            van_run[nummer] = (antwoord, uitkomst.publicatiedatums[rij])
+            if van_model is None or nummer > len(van_model.levering.berichten):
+                bevinding.meld("fout", f"validatie: {kenmerk} {nummer} was never sent")
+                continue
+            wel = alles.beslis(van_model.levering, van_model.levering.berichten[nummer - 1], (), ())
+            if antwoord != wel:
+                bevinding.meld("fout", f"validatie: {kenmerk} {nummer}: expected {wel}, found {antwoord}")
+            alles.leg_vast(van_model, nummer, antwoord)
+            if vorige.get((kenmerk, uitkomst.bericht_id(rij)), 0) > nummer:
+                bevinding.meld("fout", f"validatie: {kenmerk} {nummer} is decided after a later one of its BerichtID")
+            vorige[kenmerk, uitkomst.bericht_id(rij)] = nummer
+    for kenmerk, run in runs.items():
+        run.uitkomsten.sort(key=lambda een: een.nummer)
+        for nummer in range(1, len(run.levering.berichten) + 1):
+            if nummer not in besloten.get(kenmerk, {}):
+                bevinding.meld("verloren", f"validatie: {kenmerk} {nummer}")
     return besloten
-
-
-def _vergelijk_batch(delen: Sequence[tuple[Run, dict[int, tuple[Antwoord, int]]]], bevinding: Bevinding) -> None:
-    if len(delen) == 1:
-        [(run, gevonden)] = delen
-        wel = {een.nummer: (een.code, een.stadium) for een in run.uitkomsten if een.nummer in gevonden}
-        niet = {nummer: antwoord for nummer, (antwoord, _) in gevonden.items()}
-        bevinding.vergelijk(f"validatie, batch {run.batch[1]}", wel, niet)
-        return
-    verwacht: Counter[tuple[str, Antwoord]] = Counter()
-    gekregen: Counter[tuple[str, Antwoord]] = Counter()
-    for run, gevonden in delen:
-        for een in run.uitkomsten:
-            if een.nummer in gevonden:
-                verwacht[een.bericht_id, (een.code, een.stadium)] += 1
-                gekregen[een.bericht_id, gevonden[een.nummer][0]] += 1
-    bevinding.vergelijk(f"validatie, batch {delen[0][0].batch[1]}", dict(verwacht), dict(gekregen))
 
 
 def _resultaten(wereld: Wereld, besloten: Besloten, bevinding: Bevinding) -> None:

@@ -1,7 +1,6 @@
 """A TCP proxy on loopback whose connections can be cut, held up, and refused."""
 
 import asyncio
-import contextlib
 import threading
 
 _STUK = 256 * 1024
@@ -76,10 +75,12 @@ class Doorgeefluik:
                 een.transport.abort()
 
     async def _geef_door(self, lezer: asyncio.StreamReader, schrijver: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while stuk := await lezer.read(_STUK):
                 if self._traag_s:
                     await asyncio.sleep(self._traag_s)
                 schrijver.write(stuk)
                 await schrijver.drain()
             schrijver.write_eof()
+        except OSError:  # broken off on one side, so on the other: else that one would wait for ever
+            schrijver.transport.abort()

@@ -177,6 +177,21 @@ def test_not_ready_in_time_is_an_error() -> None:
         wacht_tot_klaar(f"127.0.0.1:{vrije_poort()}", 1)
 
 
+def test_a_start_that_is_broken_off_leaves_no_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begonnen: list[int] = []
+    broker = Broker(tmp_path)
+
+    def breek_af(*_: object, **__: object) -> None:
+        begonnen.append(broker.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streams.broker.wacht_tot_klaar", breek_af)
+    with pytest.raises(KeyboardInterrupt):
+        broker.start()
+    with pytest.raises(ProcessLookupError):
+        os.kill(begonnen[0], 0)
+
+
 def test_what_a_record_holds_is_not_logged(broker: Broker, topic: str) -> None:
     send(broker, topic, [b"onder-geen-beding"])
     receive(broker, topic, 1)

@@ -15,6 +15,7 @@ from agents.splitsen import Splitser
 from agents.wachtkamer import sleutel_van
 from avro.codec import Codec, soort_van
 from cli.main import app
+from cli.wijzigen import WijzigFout
 from domain.batch import Batch, splits
 from domain.beslissing import Bekend, beslis
 from domain.levensloop import nieuwe_dienst
@@ -367,6 +368,31 @@ async def test_the_command_takes_a_decision_on_one_thing_at_a_time(op: Opstellin
         gezegd += await asyncio.to_thread(opdracht, op.instellingen, *woorden, besluit)
         assert "GEHEIM" not in gezegd
     assert set((await lees_referentie(op.instellingen, CODEC)).berichttypes) == {stil.sleutel}
+
+
+async def test_an_offset_that_never_was_a_dead_letter_is_told_so(op: Opstelling) -> None:
+    """Unlike a dead letter whose record is gone."""
+    weg = 500
+    await op.leg_weg("leverancier", weg)  # compaction has taken its record since
+
+    async def doe(topic: str, offset: int) -> Any:
+        woorden = ("herstel", "--topic", topic, "--offset", str(offset), "--ja", "--json")
+        return json.loads(await asyncio.to_thread(opdracht, op.instellingen, *woorden, code=1))
+
+    assert [een["uitslag"] for een in await doe("leverancier", weg)] == ["verdwenen"]
+    ((wat,),) = [await doe("leverancier", 999)]
+    assert (wat["uitslag"], wat["offset"]) == ("geen dead letter", 999)
+    assert wat["uitleg"].startswith("not a dead letter")
+    instellingen = op.instellingen
+    omgeving = {
+        "BERICHTENSTROOM_KAFKA": instellingen.kafka,
+        "BERICHTENSTROOM_TOPIC_PREFIX": instellingen.topic_prefix,
+        "BERICHTENSTROOM_DATA": str(instellingen.data),
+    }
+    woorden = ["dlq", "herstel", "--topic", "batch", "--partitie", "1", "--offset", "7", "--ja"]
+    gedaan = await asyncio.to_thread(CliRunner().invoke, app, woorden, env=omgeving)
+    assert isinstance(gedaan.exception, WijzigFout)
+    assert "batch[1] offset 7 is not a dead letter" in str(gedaan.exception)
 
 
 async def test_the_command_shows_and_offers_again(op: Opstelling) -> None:

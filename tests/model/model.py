@@ -147,13 +147,18 @@ class Model:
             if besluit is None:
                 wachtend.add(bericht_id)
                 continue
-            code, stadium = besluit
-            if code == "Verwerkt":
-                self.verwerkt.add((run.levering.leverancier, bericht_id))
-            # 'Problems with a bijlage are warnings (the message is Verwerkt, shown orange).'
-            oranje = code == "Verwerkt" and not all(bijlage.in_orde for bijlage in bericht.bijlagen)
-            run.uitkomsten.append(Uitkomst(nummer, bericht_id, toonbaar(bericht.berichttype), code, stadium, oranje))
+            self.leg_vast(run, nummer, besluit)
         run.uitkomsten.sort(key=lambda uitkomst: uitkomst.nummer)
+
+    def leg_vast(self, run: Run, nummer: int, besluit: tuple[str, str]) -> None:
+        """This becomes of one message of a run."""
+        bericht = run.levering.berichten[nummer - 1]
+        bericht_id, (code, stadium) = leesbaar_id(bericht.bericht_id), besluit
+        if code == "Verwerkt":
+            self.verwerkt.add((run.levering.leverancier, bericht_id))
+        # 'Problems with a bijlage are warnings (the message is Verwerkt, shown orange).'
+        oranje = code == "Verwerkt" and not all(bijlage.in_orde for bijlage in bericht.bijlagen)
+        run.uitkomsten.append(Uitkomst(nummer, bericht_id, toonbaar(bericht.berichttype), code, stadium, oranje))
 
     def beslis(
         self, levering: Levering, bericht: Bericht, zonder_antwoord: Collection[str], wachtend: Collection[str]

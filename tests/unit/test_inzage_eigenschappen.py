@@ -246,7 +246,8 @@ def test_unlinking_hides_at_once_and_linking_shows_at_once(
         return
     wereld.maak(plaats)
     wereld.zet_status(plaats, actief=True)
-    wereld.nu += 1  # what was withdrawn does not come back with the same beginning
+    # What was withdrawn does not come back with the same beginning, and that may lie ahead.
+    wereld.nu = 1 + max([wereld.nu, *(een.van for een in wereld.gegeven)])
     wereld.geef(plaats, wie, 0, None)
     for los in (False, True, False):
         wereld.koppel(plaats, code, los=los)
@@ -267,7 +268,8 @@ def test_case_and_spaces_of_a_dienst_id_matter(
         wereld.trek_in((oin, naam), wie)
         wereld.zet_status((oin, naam), actief=True)
         wereld.koppel((oin, naam), code)
-    wereld.nu += 1  # what was withdrawn does not come back with the same beginning
+    # What was withdrawn does not come back with the same beginning, and that may lie ahead.
+    wereld.nu = 1 + max([wereld.nu, *(een.van for een in wereld.gegeven)])
     wereld.geef((oin, deze), wie, 0, None)
     assert {een for een in wereld.volgens_code(wie, wereld.nu) if een[:2] == (oin, code)} == {(oin, code, deze)}
     wereld.koppel((oin, deze), code, los=True)

@@ -1,6 +1,7 @@
 """The whole stack, or one part of it, ends while batches are on their way: it goes on where it was."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -9,13 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import Producer
 
 from tests.integration.lijn.controle import controleer
-from tests.integration.lijn.stapel import Stapel, leeft, wacht_tot
+from tests.integration.lijn.stapel import Stapel, haal, leeft, wacht_tot
 from tests.integration.lijn.zending import (
     ZAAD,
     Stroom,
     Zending,
+    lever_alle,
     leverancier,
     maak_gewone,
     nieuwe_oin,
@@ -95,6 +98,32 @@ def test_killed_whole_with_9_and_started_again_it_loses_and_doubles_nothing(
         stroom.wacht_op(5)
     stapel.wacht(180)
     controleer(stapel, stroom.zendingen)
+
+
+def test_in_the_dark_it_starts_and_says_everywhere_how_a_person_settles_it(
+    stapel: Stapel, maak: Callable[[], Zending]
+) -> None:
+    zending = maak()
+    producer = Producer({"bootstrap.servers": stapel.adressen["kafka"]})
+    producer.produce("berichttype", b"GEHEIM", b"of nobody", partition=0)
+    assert producer.flush(60) == 0
+    wacht_tot(lambda: "nothing is decided" in stapel.log.read_text(), 60, "`up` tells")
+    lever_alle(stapel.adressen["aanlevering"], [zending])
+    stapel.stop()
+    begin = len(stapel.log.read_text())
+    stapel.start()
+    wacht_tot(lambda: "nothing is decided" in stapel.log.read_text()[begin:], 60, "`up` tells again")
+    stapel.opdracht("wacht", "--timeout", "0", code=1)
+    gezegd = [stapel.log.read_text()[begin:], stapel.uitvoer[-1][1]]
+    gezegd += [haal(url.replace("/metrics", "/readyz")).text for url in stapel.adressen["metrics"][:2]]
+    opdrachten = [
+        re.findall(r"berichtenstroom (dlq herstel --topic berichttype .* --offset \d+) ", een) for een in gezegd
+    ]
+    assert all(opdrachten), gezegd
+    stapel.opdracht(*opdrachten[0][0].split(), "--verwijder", "--ja")
+    stapel.wacht(180)
+    controleer(stapel, [zending])
+    assert "GEHEIM" not in "".join(gezegd)
 
 
 def test_a_second_stack_on_the_same_folder_is_refused(stapel: Stapel) -> None:
