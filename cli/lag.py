@@ -1,14 +1,15 @@
 """How far the line is behind: committed offsets and end offsets, taken from Kafka itself."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from sinks.sink import ONDERWERPEN
 from streams.settings import Instellingen
-from streams.verbinding import Beheer, confluent
+from streams.verbinding import Beheer, confluent, vastgelegd
 
 TIMEOUT_S = 15.0
 GROEPEN = {"worker": ("batch", "bericht"), "sink": ONDERWERPEN}
@@ -46,31 +47,37 @@ def _lag(beheer: Beheer, instellingen: Instellingen) -> list[dict[str, Any]]:
     regels = []
     for naam, onderwerpen in GROEPEN.items():
         groep = instellingen.groep(naam)
-        vraag = ConsumerGroupTopicPartitions(groep)
-        try:
-            antwoord = beheer.list_consumer_group_offsets([vraag], request_timeout=TIMEOUT_S)[groep].result()
-            vastgelegd = {(tp.topic, tp.partition): tp.offset for tp in antwoord.topic_partitions}
-        except KafkaException as fout:
-            if fout.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-                raise
-            vastgelegd = {}
-        for onderwerp in onderwerpen:
-            topic = instellingen.topic(onderwerp)
-            for partitie, (begin, eind) in einden(beheer, topic).items():
-                committed = max(vastgelegd.get((topic, partitie), begin), begin)
-                regels.append(
-                    {
-                        "group": groep,
-                        "topic": topic,
-                        "partition": partitie,
-                        "committed": committed,
-                        "end": eind,
-                        "lag": max(eind - committed, 0),
-                        "lag_s": 0.0,
-                    }
-                )
+        grenzen = {
+            (topic, partitie): grens
+            for topic in map(instellingen.topic, onderwerpen)
+            for partitie, grens in einden(beheer, topic).items()
+        }
+        gedaan = _gedaan(instellingen, groep, grenzen)
+        for (topic, partitie), (begin, eind) in grenzen.items():
+            committed = max(gedaan.get((topic, partitie), begin), begin)
+            regels.append(
+                {
+                    "group": groep,
+                    "topic": topic,
+                    "partition": partitie,
+                    "committed": committed,
+                    "end": max(eind, committed),  # looked up before what is committed was
+                    "lag": max(eind - committed, 0),
+                    "lag_s": 0.0,
+                }
+            )
     _vul_leeftijd(instellingen, [regel for regel in regels if regel["lag"]])
     return regels
+
+
+def _gedaan(instellingen: Instellingen, groep: str, plaatsen: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """What a group has committed; nothing when it never was."""
+    try:
+        return vastgelegd(instellingen, groep, plaatsen, TIMEOUT_S)
+    except KafkaException as fout:
+        if fout.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise
+        return {}
 
 
 def _vul_leeftijd(instellingen: Instellingen, regels: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, IsolationLevel, KafkaException
+from confluent_kafka import ConsumerGroupState, IsolationLevel, KafkaException
 from confluent_kafka import TopicPartition as GroepPartitie
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
@@ -193,7 +193,8 @@ class ReferentieSchrijver:
             achter = [
                 groep.group_id
                 for groep in groepen
-                if groep.group_id not in gestopt and not _is_bij(admin, groep.group_id, eind, self._wachttijd_s)
+                if groep.group_id not in gestopt
+                and not _is_bij(self._instellingen, groep.group_id, eind, self._wachttijd_s)
             ]
         except KafkaException as fout:
             log.warning("the consumer groups cannot be listed: %s", fout)
@@ -241,10 +242,9 @@ def _met_herkomst(wijzigingen: Wijzigingen, herkomst: Herkomst) -> Wijzigingen:
     )
 
 
-def _is_bij(admin: AdminClient, groep: str, eind: Mapping[str, int], timeout_s: float) -> bool:
-    vraag = ConsumerGroupTopicPartitions(groep, [GroepPartitie(topic, 0) for topic in eind])
-    antwoord = admin.list_consumer_group_offsets([vraag], request_timeout=timeout_s)[groep].result()
-    return all(deel.error is None and deel.offset >= eind[deel.topic] for deel in antwoord.topic_partitions)
+def _is_bij(instellingen: Instellingen, groep: str, eind: Mapping[str, int], timeout_s: float) -> bool:
+    gedaan = verbinding.vastgelegd(instellingen, groep, [(topic, 0) for topic in eind], timeout_s)
+    return all(gedaan.get((topic, 0), -1) >= offset for topic, offset in eind.items())
 
 
 async def _sluit(producer: AIOKafkaProducer) -> None:

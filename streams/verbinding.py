@@ -8,10 +8,11 @@ import re
 import ssl
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, TopicMetadata  # type: ignore[attr-defined]
 from pydantic import SecretStr
 
@@ -123,6 +124,25 @@ class Beheer(AdminClient):
         # Without the address in front and the time behind, which say nothing to who set both.
         oorzaak = re.sub(r"^\S+/\S+: | \(after \d+ms in state \w+\)", "", oorzaken[-1].str())
         return f"{wat} ({oorzaak})"
+
+
+def vastgelegd(
+    instellingen: Instellingen, groep: str, plaatsen: Iterable[tuple[str, int]], timeout_s: float
+) -> dict[tuple[str, int], int]:
+    """The offsets that a group has committed, by topic and partition; those where it has none are left out.
+
+    Asked as a consumer of the group that takes nothing and does not join: the admin client of librdkafka 2.16 ends the
+    process by a null pointer when it asks a coordinator that is just starting or moving. Raises KafkaException.
+    """
+    lezer = Consumer({**confluent(instellingen), "group.id": groep, "enable.auto.commit": False})
+    try:
+        gevonden = lezer.committed([TopicPartition(*plaats) for plaats in plaatsen], timeout=timeout_s)
+    finally:
+        lezer.close()
+    for deel in gevonden:
+        if deel.error is not None:
+            raise KafkaException(deel.error)
+    return {(deel.topic, deel.partition): deel.offset for deel in gevonden if deel.offset >= 0}
 
 
 def tls_context(deel: str, instellingen: Instellingen) -> ssl.SSLContext:

@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams import hartslag, metrics
 from streams.referentie import admin_client
 from streams.settings import Instellingen
 from streams.topics import topics
+from streams.verbinding import vastgelegd
 
 log = logging.getLogger(__name__)
 
@@ -136,13 +137,11 @@ class Achterstand:
             return True
         tps = [TopicPartition(topic, partitie) for partitie in partities]
         try:
-            vraag = ConsumerGroupTopicPartitions(groep, tps)
-            antwoord = self._beheer.list_consumer_group_offsets([vraag], request_timeout=_VRAAG_S)[groep].result()
-            vastgelegd = {tp.partition: tp.offset for tp in antwoord.topic_partitions}
+            gedaan = vastgelegd(self._instellingen, groep, [(topic, partitie) for partitie in partities], _VRAAG_S)
             begin, eind = (self._einden(tps, welke) for welke in (OffsetSpec.earliest(), OffsetSpec.latest()))  # type: ignore[no-untyped-call]
         except KafkaException:
             return True
-        return all(max(vastgelegd[p], begin[p]) >= eind[p] for p in partities)
+        return all(max(gedaan.get((topic, p), 0), begin[p]) >= eind[p] for p in partities)
 
     def _einden(self, tps: Collection[TopicPartition], welke: Any) -> dict[int, int]:
         beloften = self._beheer.list_offsets(dict.fromkeys(tps, welke), request_timeout=_VRAAG_S)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from faust import auth
 from pydantic import ValidationError
 
-from sinks.database import DatabaseWeg, maak_client
+from sinks.database import DatabaseWeg, maak_client, verbind
 from streams import beschrijf, beveiliging
 from streams.settings import Instellingen, wat_is_er_mis
 from streams.verbinding import VerbindingFout, aiokafka, confluent, faust, tls_context, wachtwoord
@@ -90,6 +90,17 @@ def makers(tekst: str) -> list[tuple[str, bool]]:
     bezoeker = Makers()
     bezoeker.visit(ast.parse(tekst))
     return bezoeker.gevonden
+
+
+def test_no_admin_client_of_librdkafka_asks_what_a_group_committed() -> None:
+    """It ends the process when the coordinator is just starting or moving (librdkafka 2.16); `vastgelegd` does not."""
+    wie = {
+        str(pad.relative_to(REPO))
+        for pakket in PAKKETTEN
+        for pad in (REPO / pakket).rglob("*.py")
+        if ".list_consumer_group_offsets(" in pad.read_text()
+    }
+    assert wie == {"agents/auditor.py"}  # of aiokafka
 
 
 def test_no_client_is_made_without_the_settings_of_the_connection() -> None:
@@ -302,3 +313,11 @@ def test_a_clickhouse_that_breaks_off_is_told_with_what_it_may_mean_over_tls() -
         finally:
             server.shutdown(socket.SHUT_RDWR)
             draad.join(10)
+
+
+def test_a_clickhouse_that_never_answers_counts_as_away() -> None:
+    """A host that is gone without a word leaves its connections open: nobody may wait for it without end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        instellingen = Instellingen(clickhouse=f"http://default@127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(DatabaseWeg):
+            verbind(instellingen, send_receive_timeout=1)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.settings import Instellingen
+from streams.verbinding import vastgelegd
 from tests.integration.lijn.controle import controleer
 from tests.integration.lijn.logboek import lees
 from tests.integration.lijn.stapel import WORTEL, Stapel, haal, leeft, omgeving, wacht_tot
@@ -115,11 +116,8 @@ def _leden(kafka: str) -> int:
 
 
 def _vastgelegd(kafka: str) -> dict[tuple[str, int], int]:
-    groep = "berichtenstroom-worker"
-    beheer = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
-    antwoord = beheer.list_consumer_group_offsets([ConsumerGroupTopicPartitions(groep)])[groep].result(30)
-    partities: Sequence[TopicPartition] = antwoord.topic_partitions
-    return defaultdict(int, {(tp.topic, tp.partition): tp.offset for tp in partities})
+    plaatsen = [("batch", partitie) for partitie in range(4)] + [("bericht", partitie) for partitie in range(8)]
+    return defaultdict(int, vastgelegd(Instellingen(kafka=kafka), "berichtenstroom-worker", plaatsen, 30))
 
 
 def test_what_a_stopping_worker_leaves_others_decide_within_a_session_timeout(stapel: Stapel, stroom: Stroom) -> None:
