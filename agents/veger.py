@@ -138,10 +138,7 @@ class Veger(ABC):
         for partitie in self.eigen.keys() - self.toegewezen:
             await self.eigen.pop(partitie).close()
         if self.toegewezen and self.te_vergeten and time.monotonic() >= self._vergeet_vanaf:
-            begin = time.monotonic()
-            await asyncio.to_thread(self.vergeet)
-            self.te_vergeten, klaar = False, time.monotonic()
-            self._vergeet_vanaf = klaar + vergeet_na(klaar - begin)
+            await self._vergeet()
         await self.kijk()
         if not self.toegewezen:
             return False
@@ -150,6 +147,17 @@ class Veger(ABC):
         for partitie in self.toegewezen - self.eigen.keys():
             await self._open(partitie, voortgang.get(partitie, 0))
         return await self.veeg(voortgang)
+
+    async def _vergeet(self) -> None:
+        """Tidies up; what cannot be tidied now is left for later, and nothing waits for it."""
+        begin = time.monotonic()
+        try:
+            await asyncio.to_thread(self.vergeet)
+            self.te_vergeten = False
+        except DatabaseWeg as fout:
+            log.warning("the work list of %s is tidied up later: %s", self._onderwerp, fout)
+        klaar = time.monotonic()
+        self._vergeet_vanaf = klaar + vergeet_na(klaar - begin)
 
     async def _open(self, partitie: int, voortgang: int) -> None:
         eigen = EigenPartitie(self._instellingen, self._onderwerp, partitie)

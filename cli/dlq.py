@@ -90,7 +90,7 @@ def herstel_(
     ]
     if not te_doen and topic is not None and offset is not None:
         plaats = f"{topic}{'' if partitie is None else f'[{partitie}]'} offset {offset}"
-        raise WijzigFout(f"{plaats} is not a dead letter: nothing was set aside from there; 'dlq toon' lists what was")
+        raise WijzigFout(f"{plaats} is not a dead letter that is still known: 'dlq toon' lists those that are")
     if te_doen and not ja:
         bevestig(_vraag(te_doen, besluit))
     gedaan = asyncio.run(_herstel(gekozen, te_doen, besluit)) if te_doen else []

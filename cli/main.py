@@ -293,8 +293,6 @@ def wacht(
             stand.update(f"waiting for {open_.niet_gelezen} batches to be seen and {len(open_.runs)} runs to be done")
 
         open_ = wachten.wacht(gekozen, naslag, timeout, meld)
-    if open_ and (reden := wachten.duisternis(gekozen)):
-        vertoon.meld(reden)
     if json:
         vertoon.als_json({"klaar": not open_, "niet_gelezen": open_.niet_gelezen, "open": open_.runs})
     elif open_:
@@ -303,6 +301,8 @@ def wacht(
     else:
         vertoon.uit.print("every delivered batch is afgerond")
     if open_:
+        if reden := wachten.duisternis(gekozen):
+            vertoon.meld(reden)
         raise Mislukt
 
 

@@ -1,6 +1,7 @@
 """`wacht`: until every delivered batch is afgerond and visible in ClickHouse."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,15 @@ from confluent_kafka import KafkaException
 from cli.lag import KafkaWeg, einden
 from sinks.vragen import Vragen
 from streams.codec import maak_codec
-from streams.referentie import ReferentieFout, lees_referentie
+from streams.referentie import ReferentieDuister, ReferentieFout, lees_referentie
 from streams.settings import Instellingen
 from streams.topics import topic_ids
 from streams.verbinding import Beheer
+
+log = logging.getLogger(__name__)
+
+_DUISTER_S = 15.0
+"""Seconds that reading the reference data may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +75,16 @@ def wacht(instellingen: Instellingen, vragen: Vragen, timeout_s: float | None, m
 
 def duisternis(instellingen: Instellingen) -> str:
     """Why nothing is decided, when that is for reference data that cannot be read, and how a person settles it; empty
-    when they can. Raises KafkaWeg."""
+    when they can, or when it cannot be seen now."""
+
+    async def kijk_in() -> None:
+        async with asyncio.timeout(_DUISTER_S):
+            await lees_referentie(instellingen, maak_codec(instellingen))
+
     try:
-        asyncio.run(lees_referentie(instellingen, maak_codec(instellingen)))
-    except ReferentieFout as fout:
+        asyncio.run(kijk_in())
+    except ReferentieDuister as fout:
         return f"nothing is decided: {fout}"
-    except KafkaError as fout:
-        raise KafkaWeg(f"Kafka at {instellingen.kafka} does not answer: {type(fout).__name__}") from fout
+    except (ReferentieFout, KafkaError, OSError) as fout:  # a time-out is an OSError too
+        log.info("whether the reference data can be read is not known: %s", type(fout).__name__)
     return ""

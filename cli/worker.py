@@ -84,10 +84,13 @@ async def draai(instellingen: Instellingen) -> int:
         topics.controleer(instellingen)
         topic_ids = topics.topic_ids(instellingen, ONDERWERPEN)
         notificatie_id = topics.topic_ids(instellingen, ["notificatie"])["notificatie"]
-        database = verbind(instellingen, send_receive_timeout=instellingen.clickhouse_wacht_s)
+        database = verbind(instellingen)
         stapel.callback(database.close)
         controleer_tabellen(database, instellingen.database)
-        vragen = Vragen(database)
+        # Questions are small and many: one without an answer may not hold up the others. An insert may take its time.
+        vraagbaak = verbind(instellingen, send_receive_timeout=instellingen.clickhouse_wacht_s)
+        stapel.callback(vraagbaak.close)
+        vragen = Vragen(vraagbaak)
 
         producer = maak_producer(instellingen)
         await producer.start()

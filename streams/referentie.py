@@ -63,6 +63,10 @@ class ReferentieFout(Exception):
     """The reference data cannot be read, or a change did not succeed; one line for the operator, and no BSN in it."""
 
 
+class ReferentieDuister(ReferentieFout):
+    """The last record of something cannot be read, so that its state is not known until a person settles it."""
+
+
 class ReferentieVolger(ConsumerRebalanceListener):  # type: ignore[misc]
     """The reference data of this process: read whole at start, then followed. Use it from one event loop.
 
@@ -303,17 +307,21 @@ async def lees(
         for records in (await consumer.getmany(timeout_ms=200)).values():
             _pas_toe(referentie, duister, codec, instellingen, records)
     if duister:
-        raise ReferentieFout(_duisternis(duister))
+        raise ReferentieDuister(_duisternis(duister))
     return referentie, eind
 
 
+_GETOOND = 3
+"""Things that a text names."""
 Duister = dict[tuple[str, bytes], str]
 """Things whose state is not known, since their last record cannot be read: by kind and key, where and why, and how a
 person settles it."""
 
 
 def _duisternis(duister: Duister) -> str:
-    return f"the reference data cannot be known: {'; '.join(duister.values())}"
+    eerste = "; ".join(list(duister.values())[:_GETOOND])
+    meer = f"; and {len(duister) - _GETOOND} more" if len(duister) > _GETOOND else ""
+    return f"the reference data cannot be known: {eerste}{meer}"
 
 
 def _hoe_te_beslechten(soort: str, record: ConsumerRecord) -> str:

@@ -54,9 +54,9 @@ class Instellingen(BaseSettings):
     )
     clickhouse_wacht_s: int = Field(
         60,
-        ge=5,
-        description="Seconds that a worker waits for one answer of ClickHouse before it counts as away: so long a host "
-        "that went without a word can hold the line up.",
+        ge=15,
+        description="Seconds without a byte of an answer after which a worker asks ClickHouse its question again: so "
+        "long a host that went without a word can hold decisions up. An insert is waited for 300 seconds.",
     )
     clickhouse_wachtwoord: SecretStr | None = Field(
         None,

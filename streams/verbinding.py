@@ -19,6 +19,8 @@ from pydantic import SecretStr
 from streams.beveiliging import V
 from streams.settings import Instellingen
 
+_ELDERS = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+"""Who coordinates a group is starting or moving."""
 _BEURT_S = 2.0
 """Seconds after which it is looked whether asking on makes sense."""
 
@@ -135,14 +137,20 @@ def vastgelegd(
     process by a null pointer when it asks a coordinator that is just starting or moving. Raises KafkaException.
     """
     lezer = Consumer({**confluent(instellingen), "group.id": groep, "enable.auto.commit": False})
+    vraag, grens = [TopicPartition(*plaats) for plaats in plaatsen], time.monotonic() + timeout_s
     try:
-        gevonden = lezer.committed([TopicPartition(*plaats) for plaats in plaatsen], timeout=timeout_s)
+        while True:
+            try:
+                gevonden = lezer.committed(vraag, timeout=max(0.1, grens - time.monotonic()))
+                if fouten := [deel.error for deel in gevonden if deel.error is not None]:
+                    raise KafkaException(fouten[0])
+                return {(deel.topic, deel.partition): deel.offset for deel in gevonden if deel.offset >= 0}
+            except KafkaException as fout:
+                if fout.args[0].code() not in _ELDERS or time.monotonic() >= grens:
+                    raise
+            time.sleep(0.1)
     finally:
         lezer.close()
-    for deel in gevonden:
-        if deel.error is not None:
-            raise KafkaException(deel.error)
-    return {(deel.topic, deel.partition): deel.offset for deel in gevonden if deel.offset >= 0}
 
 
 def tls_context(deel: str, instellingen: Instellingen) -> ssl.SSLContext:

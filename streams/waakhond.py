@@ -28,7 +28,7 @@ from streams import hartslag, metrics
 from streams.referentie import admin_client
 from streams.settings import Instellingen
 from streams.topics import topics
-from streams.verbinding import vastgelegd
+from streams.verbinding import VerbindingFout, vastgelegd
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Achterstand:
         try:
             gedaan = vastgelegd(self._instellingen, groep, [(topic, partitie) for partitie in partities], _VRAAG_S)
             begin, eind = (self._einden(tps, welke) for welke in (OffsetSpec.earliest(), OffsetSpec.latest()))  # type: ignore[no-untyped-call]
-        except KafkaException:
+        except (KafkaException, VerbindingFout):
             return True
         return all(max(gedaan.get((topic, p), 0), begin[p]) >= eind[p] for p in partities)
 

@@ -20,7 +20,7 @@ from streams.sleutels import SleutelFout, lees_sleutels
 from tests.chaos.wereld import Wereld
 from tests.chaos.zender import Zending, model
 from tests.integration.lijn.logboek import Record, lees
-from tests.model.model import VERWERKT, Model, Run, getoond
+from tests.model.model import VERWERKT, ZONDER_ID, Model, Run, getoond
 
 Antwoord = tuple[str, str]
 """VerwerkingsCode and Stadium."""
@@ -68,7 +68,7 @@ def controleer(wereld: Wereld, zendingen: Sequence[Zending]) -> Bevinding:
     """Looks at everything, when all is done."""
     bevinding = Bevinding()
     alles, runs = _duurzaam(wereld, zendingen, bevinding)
-    besloten = _in_het_log(wereld, alles, runs, bevinding)
+    besloten = in_het_log(lees(wereld.kafka, "validatie"), alles, runs, bevinding)
     _resultaten(wereld, besloten, bevinding)
     _tabel(wereld, besloten, bevinding)
     _logboek(wereld, besloten, bevinding)
@@ -112,12 +112,16 @@ Besloten = dict[UUID, dict[int, tuple[Antwoord, int]]]
 """What each message of each run got, and from when it can be seen."""
 
 
-def _in_het_log(wereld: Wereld, alles: Model, runs: dict[UUID, Run], bevinding: Bevinding) -> Besloten:
-    """Each message once, with what the model gives at that moment; equal BerichtIDs of a run in their order there."""
+def in_het_log(records: Iterable[Record], alles: Model, runs: dict[UUID, Run], bevinding: Bevinding) -> Besloten:
+    """Each message once, with what the model gives at that moment; equal BerichtIDs of a run in their order there.
+
+    `records`: of topic `validatie`. The runs get their outcomes.
+    """
     codec, besloten = Codec(), dict[UUID, dict[int, tuple[Antwoord, int]]]()
     eerst: dict[tuple[UUID, int], Record] = {}
-    vorige: dict[tuple[UUID, bytes], int] = {}
-    for record in sorted(lees(wereld.kafka, "validatie"), key=lambda record: (record.partitie, record.offset)):
+    waar: dict[tuple[str, str], int] = {}
+    vorige: dict[tuple[UUID, str], int] = {}
+    for record in sorted(records, key=lambda record: (record.partitie, record.offset)):
         uitkomst = codec.lees_uitkomst(record.waarde)
         kenmerk = uitkomst.kader.proceskenmerk
         van_run, van_model = besloten.setdefault(kenmerk, {}), runs.get(kenmerk)
@@ -136,9 +140,16 @@ def _in_het_log(wereld: Wereld, alles: Model, runs: dict[UUID, Run], bevinding: 
             if antwoord != wel:
                 bevinding.meld("fout", f"validatie: {kenmerk} {nummer}: expected {wel}, found {antwoord}")
             alles.leg_vast(van_model, nummer, antwoord)
-            if vorige.get((kenmerk, uitkomst.bericht_id(rij)), 0) > nummer:
+            bericht_id = van_model.uitkomsten[-1].bericht_id
+            if str(UUID(bytes=uitkomst.bericht_id(rij))) != bericht_id:
+                bevinding.meld("fout", f"validatie: {kenmerk} {nummer} is not {bericht_id}")
+            if bericht_id == ZONDER_ID:
+                continue
+            if vorige.get((kenmerk, bericht_id), 0) > nummer:
                 bevinding.meld("fout", f"validatie: {kenmerk} {nummer} is decided after a later one of its BerichtID")
-            vorige[kenmerk, uitkomst.bericht_id(rij)] = nummer
+            vorige[kenmerk, bericht_id] = nummer
+            if waar.setdefault((van_model.levering.leverancier, bericht_id), record.partitie) != record.partitie:
+                bevinding.meld("fout", f"validatie: {kenmerk} {nummer} is decided beside others of its BerichtID")
     for kenmerk, run in runs.items():
         run.uitkomsten.sort(key=lambda een: een.nummer)
         for nummer in range(1, len(run.levering.berichten) + 1):

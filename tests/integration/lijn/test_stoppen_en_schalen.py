@@ -116,8 +116,10 @@ def _leden(kafka: str) -> int:
 
 
 def _vastgelegd(kafka: str) -> dict[tuple[str, int], int]:
-    plaatsen = [("batch", partitie) for partitie in range(4)] + [("bericht", partitie) for partitie in range(8)]
-    return defaultdict(int, vastgelegd(Instellingen(kafka=kafka), "berichtenstroom-worker", plaatsen, 30))
+    ons = Instellingen(kafka=kafka)
+    plaatsen = [("batch", partitie) for partitie in range(ons.partities_batch)]
+    plaatsen += [("bericht", partitie) for partitie in range(ons.partities_bericht)]
+    return defaultdict(int, vastgelegd(ons, ons.groep("worker"), plaatsen, 30))
 
 
 def test_what_a_stopping_worker_leaves_others_decide_within_a_session_timeout(stapel: Stapel, stroom: Stroom) -> None:
