@@ -24,6 +24,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "regel(*quotes): holds these rules of the domain (tests/regels.py)")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that share a whole stack come late, and together: once started, it takes its part of the machine."""
+    delen = {item.path for item in items if item.path.parent.name == "lijn" and "lijn" in item.fixturenames}  # type: ignore[attr-defined]
+    items.sort(key=lambda item: (item.path.parent.name == "unit", item.path in delen))
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that all tests use and none stops; who must stop one starts his own."""

@@ -56,6 +56,7 @@ class Tafel:
     vragen: Vragen
     rijen: dict[str, list[Rij]] = field(default_factory=lambda: {"runs": [], "uitkomsten": [], "resultaten": []})
     _offsets: Iterator[int] = field(default_factory=count)
+    _samen: bool = False
 
     def lever(
         self,
@@ -121,10 +122,22 @@ class Tafel:
         )
 
     def beslis_alle(self, run: Run, *codes: str, op: int | None = None) -> None:
-        """Decisions on the messages of a run, in order; `-` for none."""
-        for nummer, code in enumerate(codes, 1):
-            if code != "-":
-                self.beslis(run, nummer, code, op)
+        """Decisions on the messages of a run, in order, in one insert; `-` for none."""
+        with self.samen():
+            for nummer, code in enumerate(codes, 1):
+                if code != "-":
+                    self.beslis(run, nummer, code, op)
+
+    @contextmanager
+    def samen(self) -> Iterator[None]:
+        """What is added within goes into each table by one insert, at the end."""
+        begin = {tabel: len(rijen) for tabel, rijen in self.rijen.items()}
+        self._samen = True
+        yield
+        self._samen = False
+        for tabel, rijen in self.rijen.items():
+            if nieuw := rijen[begin.get(tabel, 0) :]:
+                self.voeg_in(tabel, nieuw)
 
     def beantwoord(self, run: Run, op: int | None = None, per_code: Mapping[str, int] | None = None) -> None:
         """The row in `resultaten`."""
@@ -147,7 +160,8 @@ class Tafel:
 
     def _voeg_toe(self, tabel: str, rij: Rij) -> None:
         self.rijen[tabel].append(rij)
-        self.voeg_in(tabel, [rij])
+        if not self._samen:
+            self.voeg_in(tabel, [rij])
 
     @staticmethod
     def _sleutel(run: Run) -> Rij:

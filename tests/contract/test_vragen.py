@@ -449,10 +449,11 @@ def test_a_number_opens_what_is_behind_it(t: Tafel) -> None:
 
 @pytest.mark.parametrize("runs", [False, True])
 def test_paging_gives_every_batch_once(t: Tafel, runs: bool) -> None:
-    for i in range(11):
-        run = t.lever([X], op=T0 + i // 4, leverancier=B if i % 3 else A)
-        if i % 5 == 0:
-            t.lever([X], op=T0 + UUR, batch=run.batch_id, leverancier=run.leverancier)
+    with t.samen():
+        for i in range(11):
+            run = t.lever([X], op=T0 + i // 4, leverancier=B if i % 3 else A)
+            if i % 5 == 0:
+                t.lever([X], op=T0 + UUR, batch=run.batch_id, leverancier=run.leverancier)
     for filters in ({}, {"leverancier": B}, {"van": T0 + 1}):
         filter_ = Filter(runs=runs, **filters)
         heel, _ = t.vragen.berichtverwerking(filter_)
@@ -609,8 +610,9 @@ def test_a_late_lower_progress_changes_nothing(t: Tafel) -> None:
 def test_the_norm_is_judged_for_each_leverancier(t: Tafel) -> None:
     nu = T0 + 30 * UUR
     run = t.lever([uuid4() for _ in range(101)])
-    for nummer in range(1, 101):
-        t.beslis(run, nummer, op=T0 + nummer * 1000)
+    with t.samen():
+        for nummer in range(1, 101):
+            t.beslis(run, nummer, op=T0 + nummer * 1000)
     laat = t.lever([X, Y], op=T0 + UUR, leverancier=B)
     t.beslis(laat, 1, op=T0 + 26 * UUR)
     t.lever([X], op=nu - UUR, leverancier=B)

@@ -117,20 +117,21 @@ def test_totalen_and_berichtverwerking_follow_the_rules(
     for rijen in t.rijen.values():
         rijen.clear()
     for leverancier, batch, uren, berichten in leveringen:
-        ids = [een for een, _, _ in berichten]
-        run = t.lever(ids, T0 + uren * UUR, batch_ids[batch], leveranciers[leverancier])
-        model.runs.append(run)
-        for nummer, (bericht_id, code, waarschuwing) in enumerate(berichten, 1):
-            if code == "Verwerkt" and (bericht_id == ONLEESBAAR or (run.leverancier, bericht_id) in geplaatst):
-                code = FOUT
-            if code == OPEN:
-                continue
-            if code == "Verwerkt":
-                geplaatst.add((run.leverancier, bericht_id))
-            verwerkt_op = run.aangeleverd_op + 10 * UUR + len(model.besloten)
-            codes = ["GeenTags"] if waarschuwing and code == "Verwerkt" else []
-            t.beslis(run, nummer, code, verwerkt_op, waarschuwingen=codes)
-            model.besloten[run.proceskenmerk, nummer] = Getoond(code, bool(codes), verwerkt_op)
+        with t.samen():
+            ids = [een for een, _, _ in berichten]
+            run = t.lever(ids, T0 + uren * UUR, batch_ids[batch], leveranciers[leverancier])
+            model.runs.append(run)
+            for nummer, (bericht_id, code, waarschuwing) in enumerate(berichten, 1):
+                if code == "Verwerkt" and (bericht_id == ONLEESBAAR or (run.leverancier, bericht_id) in geplaatst):
+                    code = FOUT
+                if code == OPEN:
+                    continue
+                if code == "Verwerkt":
+                    geplaatst.add((run.leverancier, bericht_id))
+                verwerkt_op = run.aangeleverd_op + 10 * UUR + len(model.besloten)
+                codes = ["GeenTags"] if waarschuwing and code == "Verwerkt" else []
+                t.beslis(run, nummer, code, verwerkt_op, waarschuwingen=codes)
+                model.besloten[run.proceskenmerk, nummer] = Getoond(code, bool(codes), verwerkt_op)
     if dubbel:
         for tabel, rijen in t.rijen.items():
             if rijen:
