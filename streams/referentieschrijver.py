@@ -196,7 +196,7 @@ class ReferentieSchrijver:
                 if groep.group_id not in gestopt
                 and not _is_bij(self._instellingen, groep.group_id, eind, self._wachttijd_s)
             ]
-        except KafkaException as fout:
+        except (KafkaException, verbinding.VerbindingFout) as fout:
             log.warning("the consumer groups cannot be listed: %s", fout)
             return ["the groups cannot be listed"], []
         return achter, gestopt

@@ -133,8 +133,10 @@ class Tafel:
         """What is added within goes into each table by one insert, at the end."""
         begin = {tabel: len(rijen) for tabel, rijen in self.rijen.items()}
         self._samen = True
-        yield
-        self._samen = False
+        try:
+            yield
+        finally:
+            self._samen = False
         for tabel, rijen in self.rijen.items():
             if nieuw := rijen[begin.get(tabel, 0) :]:
                 self.voeg_in(tabel, nieuw)
