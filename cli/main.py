@@ -297,7 +297,8 @@ def wacht(
         vertoon.als_json({"klaar": not open_, "niet_gelezen": open_.niet_gelezen, "open": open_.runs})
     elif open_:
         vertoon.fout.print(f"time is up: {open_.niet_gelezen} batches not seen yet, {len(open_.runs)} runs open")
-        vertoon.lijst(open_.runs, json_=False, leeg="")
+        if open_.runs:
+            vertoon.lijst(open_.runs, json_=False)
     else:
         vertoon.uit.print("every delivered batch is afgerond")
     if open_:

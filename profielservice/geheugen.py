@@ -16,14 +16,14 @@ class GeheugenProfielservice:
     def __init__(self, gebruikers: Iterable[Gebruiker] = (), *, timeout_s: float = 30.0) -> None:
         self.gebruikers = {gebruiker.bsn: gebruiker for gebruiker in gebruikers}
         self.storing = Storing()
-        self.gevraagd = 0
+        self.aanroepen = 0
         """How often it was asked."""
         self._timeout_s = timeout_s
 
     async def mag_versturen(self, leverancier: str, berichttype: str, bsns: Sequence[str]) -> dict[str, bool]:
         """See Profielservice."""
         uniek = unieke_bsns(bsns)
-        self.gevraagd += 1
+        self.aanroepen += 1
         storing = self.storing
         if not uniek:
             return {}

@@ -250,7 +250,7 @@ async def test_a_partition_that_is_lost_while_waiting_is_dropped(op: Opstelling)
     op.profiel.storing = Storing(weg=True)
     van_ons = True
     wacht = asyncio.create_task(beslis(op.worker(), maak_slice(), eigenaar=lambda _: van_ons))
-    await wacht_tot(lambda: op.profiel.gevraagd > 0)
+    await wacht_tot(lambda: op.profiel.aanroepen > 0)
     van_ons = False
     op.profiel.storing = Storing()
     assert await wacht == []
