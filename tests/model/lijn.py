@@ -77,9 +77,9 @@ class Lijn:
             database=f"m{uuid4().hex[:12]}",
             partities_batch=1,
             partities_bericht=PARTITIES,
-            sink_wacht_s=0.02,
+            sink_wacht_s=0.05,
             wachttijd_slices_s=0.01,
-            sweep_s=0.1,
+            sweep_s=0.3,
             # It looks all the time, and offers again what is on its way.
             auditor_s=1.0,
             auditor_na_s=0.0,

@@ -16,11 +16,11 @@ from tests.regels import regel
 
 pytestmark = pytest.mark.integration
 
-SAMEN = 4
+SAMEN = 8
 """Cases that go through the line side by side, each drawn for itself."""
 GEVALLEN = int(os.environ.get("BERICHTENSTROOM_GEVALLEN", "200"))
 """Cases in all."""
-VERS_NA = 60
+VERS_NA = 30
 """Goes after which the line gets new topics and tables: reading all reference data takes longer with each."""
 
 
