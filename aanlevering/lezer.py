@@ -63,12 +63,13 @@ def lees(
     """
     lezer = _Lezer(bewaar)
     parser = lezer.parser
-    gevoerd = 0
+    gevoerd = gelezen = 0
     try:
         for stuk in als_utf8(stukken):
             parser.Parse(stuk, False)
             gevoerd += len(stuk)
-            if gevoerd - max(parser.CurrentByteIndex, 0) > MAX_TOKEN:
+            gelezen = max(gelezen, parser.CurrentByteIndex)  # since expat 2.6 it is -1 after a piece that it puts off
+            if gevoerd - gelezen > MAX_TOKEN:
                 raise weiger(Weigercode.XML_VIJANDIG)
         parser.Parse(b"", True)
     except expat.ExpatError as fout:

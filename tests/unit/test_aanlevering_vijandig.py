@@ -4,13 +4,15 @@ import contextlib
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 from uuid import UUID
+from xml.parsers import expat
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aanlevering.lezer import MAX_DIEPTE, MAX_ELEMENTEN, lees
+from aanlevering.lezer import MAX_DIEPTE, MAX_ELEMENTEN, MAX_TOKEN, lees
 from aanlevering.stroom import STUK_BYTES, als_utf8, uitgepakt
 from aanlevering.weigering import Geweigerd
 from domain.batch import MAX_BATCH_BYTES, Batch
@@ -207,6 +209,33 @@ def test_a_token_without_end_is_hostile_and_reading_stops(begin: bytes) -> None:
     stroom = Teller(herhaald(MIDDEN + begin, A, MAX_BATCH_BYTES))
     assert weigering(stroom).code in ("XmlVijandig", "XmlNietWelgevormd")
     assert stroom.bytes < 1_000_000
+
+
+_maak_parser = expat.ParserCreate
+
+
+class Uitsteller:
+    """Parses as expat does, and says like expat 2.6 after every second piece that it is nowhere."""
+
+    def __init__(self, codering: str, scheiding: str) -> None:
+        vars(self).update(parser=_maak_parser(codering, scheiding), stukken=0)
+
+    def __getattr__(self, naam: str) -> Any:
+        parser, stukken = vars(self)["parser"], vars(self)["stukken"]
+        if naam == "Parse":
+            vars(self)["stukken"] += 1
+        return -1 if naam == "CurrentByteIndex" and stukken % 2 else getattr(parser, naam)
+
+    def __setattr__(self, naam: str, waarde: object) -> None:
+        setattr(vars(self)["parser"], naam, waarde)
+
+
+def test_a_parser_that_puts_a_piece_off_makes_no_batch_hostile(monkeypatch: pytest.MonkeyPatch) -> None:
+    xml = maak_xml(berichten=[maak_bericht()] * 800)
+    assert len(xml) > MAX_TOKEN
+    monkeypatch.setattr("aanlevering.lezer.expat.ParserCreate", Uitsteller)
+    stukken = [xml[i : i + 5000] for i in range(0, len(xml), 5000)]
+    assert len(gelezen(stukken).berichten) == 800
 
 
 def test_a_declaration_without_end_is_refused() -> None:
