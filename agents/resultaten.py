@@ -7,6 +7,7 @@ and no more. The content is a pure function of the rows.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -25,6 +26,8 @@ from streams.settings import Instellingen
 log = logging.getLogger(__name__)
 
 _PER_KEER = 5000
+_HOOGSTENS_S = 30.0
+"""Seconds without a look: a replica can show the progress before the rows."""
 _PER_TRANSACTIE = 50
 """Results that go in one transaction: some seconds' work at most."""
 
@@ -47,9 +50,13 @@ class Resultaten(Veger):
         self._vragen = vragen
         self._bekend: dict[int, dict[UUID, int]] = {}
         """By partition: the runs with a result there that ClickHouse may not show yet, and the offset of that."""
+        self._niets_bij: int | None = None
+        """The state of ClickHouse in which a look found nothing to give: until it changes, none is needed."""
+        self._kijk_vanaf = 0.0
 
     async def geopend(self, partitie: int, records: Sequence[Record]) -> None:
         """See `Veger`."""
+        self._niets_bij = None
         bekend = self._bekend[partitie] = {}
         for record in records:
             try:
@@ -63,12 +70,7 @@ class Resultaten(Veger):
         for partitie in self.eigen:
             zichtbaar_tot, bekend = voortgang.get(partitie, 0), self._bekend[partitie]
             self._bekend[partitie] = {run: offset for run, offset in bekend.items() if offset >= zichtbaar_tot}
-        per_partitie: dict[int, list[Kader]] = {}
-        for kader in await asyncio.to_thread(self._vragen.afgeronde_runs_zonder_resultaat, _PER_KEER):
-            partitie = partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
-            if partitie in self.eigen and kader.proceskenmerk not in self._bekend[partitie]:
-                per_partitie.setdefault(partitie, []).append(kader)
-        for partitie, kaders in per_partitie.items():
+        for partitie, kaders in (await self._te_beantwoorden()).items():
             for begin in range(0, len(kaders), _PER_TRANSACTIE):
                 if self.rondt_af:
                     return False
@@ -79,6 +81,21 @@ class Resultaten(Veger):
         if self._auditor is not None:
             await self._auditor.kijk(self.eigen.keys())
         return False
+
+    async def _te_beantwoorden(self) -> dict[int, list[Kader]]:
+        """By partition of ours the finished runs without a result."""
+        stand = await asyncio.to_thread(self._vragen.stand)  # before the look: what comes during it changes the state
+        if stand == self._niets_bij and time.monotonic() < self._kijk_vanaf:
+            return {}
+        gevonden: dict[int, list[Kader]] = {}
+        kaders = await asyncio.to_thread(self._vragen.afgeronde_runs_zonder_resultaat, _PER_KEER)
+        for kader in kaders:
+            partitie = partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
+            if partitie in self.eigen and kader.proceskenmerk not in self._bekend[partitie]:
+                gevonden.setdefault(partitie, []).append(kader)
+        self._niets_bij = None if gevonden or len(kaders) == _PER_KEER else stand
+        self._kijk_vanaf = time.monotonic() + _HOOGSTENS_S
+        return gevonden
 
     def vergeet(self) -> None:
         """See `Veger`."""

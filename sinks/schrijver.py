@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from clickhouse_connect.datatypes.base import ClickHouseType
 from clickhouse_connect.driver.client import Client
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
@@ -31,6 +32,8 @@ class Schrijver:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._typen: dict[str, Sequence[ClickHouseType]] = {}
+        """By table the types of the columns that are written: asked once, and not before every insert."""
 
     async def schrijf_tabel(self, rijen: Rijen) -> None:
         """All rows in one insert; repeating it adds nothing that anybody sees."""
@@ -59,7 +62,12 @@ class Schrijver:
             vooraf()
             with vertaal_fouten():
                 self._client.insert(
-                    tabel, data, column_names=kolommen, column_oriented=column_oriented, settings=_INSERT
+                    tabel,
+                    data,
+                    column_names=kolommen,
+                    column_types=self._typen_van(tabel, kolommen),
+                    column_oriented=column_oriented,
+                    settings=_INSERT,
                 )
 
         async for poging in AsyncRetrying(
@@ -70,3 +78,8 @@ class Schrijver:
         ):
             with poging:
                 await asyncio.to_thread(insert)
+
+    def _typen_van(self, tabel: str, kolommen: Sequence[str]) -> Sequence[ClickHouseType]:
+        if tabel not in self._typen:
+            self._typen[tabel] = self._client.create_insert_context(tabel, kolommen).column_types
+        return self._typen[tabel]

@@ -117,6 +117,12 @@ class Stroomvragen:
             self._gezien[topic_id, partitie] = max(volgende, self._gezien.get((topic_id, partitie), 0))
         return gevonden
 
+    def stand(self) -> int:
+        """A number that is another one whenever any progress is: as long as it stays, the sinks have added nothing."""
+        sql = """SELECT groupBitXor(cityHash64(topic_id, partitie, tot)) FROM
+                 (SELECT topic_id, partitie, max(volgende) AS tot FROM voortgang GROUP BY topic_id, partitie)"""
+        return int(self._rijen(sql)[0][0])
+
     def is_vervangen(self, topic: str, topic_id: str) -> bool:
         """Whether there is progress in a topic of this name, but under other ids alone: it was made anew since."""
         sql = """SELECT countIf(topic_id = {topic_id:String}), count() FROM voortgang WHERE topic = {topic:String}"""

@@ -12,7 +12,7 @@ from tests.integration.lijn.stapel import WORTEL
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
-MINUTEN = float(os.environ.get("CHAOS_MINUTEN", "0.5"))
+MINUTEN = float(os.environ.get("CHAOS_MINUTEN", "0.8"))
 ZAAD = os.environ.get("PROEF_ZAAD") or str(time.time_ns() % 1_000_000)
 
 

@@ -169,4 +169,4 @@ async def wacht_tot(zo: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not zo():
         assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)

@@ -163,7 +163,7 @@ async def wacht_tot(zo: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not await asyncio.to_thread(zo):
         assert time.monotonic() < deadline
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.1)
 
 
 async def test_a_placed_message_gives_one_notification_that_says_what_it_must(op: Opstelling) -> None:

@@ -10,9 +10,10 @@ import pytest
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.client import Client
 
-from agents import veger
+from agents import resultaten, veger
 from agents.resultaten import Resultaten
 from avro.codec import Codec
+from domain.batch import Kader
 from domain.beslissing import Bekend, Uitkomst, beslis
 from domain.resultaat import Resultaat
 from sinks.rijen import Rijen, van_batch, van_resultaat, van_uitkomst
@@ -38,14 +39,16 @@ class Opstelling:
         self.schrijver = Schrijver(client)
         self.topic_id = topic_ids(instellingen, ["resultaat"])["resultaat"]
         self.vegers: list[Resultaten] = []
+        self.gezien = 0
+        """Records of `validatie` that the sink has shown."""
 
     async def zet(self, tabel: str, kolommen: list[Sequence[object]]) -> None:
         rijen = Rijen(tabel)
         rijen.voeg_toe(kolommen)
         await self.schrijver.schrijf_tabel(rijen)
 
-    async def run(self, totaal: int = 2, besloten: int = 2) -> UUID:
-        """A run of which so many messages are decided."""
+    async def run(self, totaal: int = 2, besloten: int = 2, getoond: bool = True) -> UUID:
+        """A run of which so many messages are decided; `getoond`: the progress too says so."""
         slice_ = maak_slice(
             ids=[uuid4().bytes for _ in range(totaal)], van=kader(run=uuid4(), batch=uuid4(), totaal=totaal)
         )
@@ -54,6 +57,10 @@ class Opstelling:
         )
         await self.zet("runs", van_batch(slice_, 1))
         await self.zet("uitkomsten", van_uitkomst(uitkomst, 1))
+        if getoond:
+            self.gezien += 1
+            topic = self.instellingen.topic("validatie")
+            await self.schrijver.schrijf_voortgang([(topic, "validatie", 0, self.gezien)])
         return slice_.kader.proceskenmerk
 
     async def toon(self) -> None:
@@ -120,6 +127,47 @@ async def test_who_takes_over_knows_the_answers_that_clickhouse_does_not_show(op
         await zombie.ronde()
     await nieuw.ronde()
     assert await op.beantwoord() == sorted([eerste, tweede])
+
+
+async def test_while_the_sinks_add_nothing_no_look_is_taken(op: Opstelling, monkeypatch: pytest.MonkeyPatch) -> None:
+    keren = 0
+    echt = op.vragen.afgeronde_runs_zonder_resultaat
+
+    def tel(hoeveel: int) -> list[Kader]:
+        nonlocal keren
+        keren += 1
+        return echt(hoeveel)
+
+    monkeypatch.setattr(op.vragen, "afgeronde_runs_zonder_resultaat", tel)
+    een = op.veger()
+    for _ in range(5):
+        await een.ronde()
+    assert keren == 1
+    klaar = await op.run()
+    await een.ronde()
+    assert await op.beantwoord() == [klaar]
+    await op.toon()
+    for _ in range(5):
+        await een.ronde()
+    assert keren == 3
+    monkeypatch.setattr(resultaten, "_HOOGSTENS_S", 0.0)  # a replica may have shown the progress before the rows
+    await op.run()
+    for _ in range(5):
+        await een.ronde()
+    assert keren == 8
+
+
+async def test_who_opens_a_partition_looks_at_once(op: Opstelling) -> None:
+    """What was found before may have been of a partition that another owned then."""
+    een = op.veger()
+    await een.ronde()
+    stand = op.vragen.stand()
+    klaar = await op.run(getoond=False)
+    await een.ronde()
+    assert await op.beantwoord() == []
+    await een.laat_los()
+    await een.ronde()
+    assert (await op.beantwoord(), op.vragen.stand()) == ([klaar], stand)
 
 
 async def test_a_lost_answer_is_looked_up_and_the_loop_goes_on(op: Opstelling, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ async def wacht_tot(zo: Callable[[], bool]) -> None:
             if await asyncio.to_thread(zo):
                 return
         assert time.monotonic() < deadline
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.1)
 
 
 @pytest.fixture
