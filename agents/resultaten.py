@@ -87,13 +87,16 @@ class Resultaten(Veger):
         stand = await asyncio.to_thread(self._vragen.stand)  # before the look: what comes during it changes the state
         if stand == self._niets_bij and time.monotonic() < self._kijk_vanaf:
             return {}
-        gevonden: dict[int, list[Kader]] = {}
         kaders = await asyncio.to_thread(self._vragen.afgeronde_runs_zonder_resultaat, _PER_KEER)
+        gevonden: dict[int, list[Kader]] = {}
+        van_ons = False
         for kader in kaders:
             partitie = partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
-            if partitie in self.eigen and kader.proceskenmerk not in self._bekend[partitie]:
-                gevonden.setdefault(partitie, []).append(kader)
-        self._niets_bij = None if gevonden or len(kaders) == _PER_KEER else stand
+            if partitie in self.eigen:
+                van_ons = True
+                if kader.proceskenmerk not in self._bekend[partitie]:
+                    gevonden.setdefault(partitie, []).append(kader)
+        self._niets_bij = None if van_ons or len(kaders) == _PER_KEER else stand
         self._kijk_vanaf = time.monotonic() + _HOOGSTENS_S
         return gevonden
 
