@@ -51,7 +51,7 @@ class Resultaten(Veger):
         self._bekend: dict[int, dict[UUID, int]] = {}
         """By partition: the runs with a result there that ClickHouse may not show yet, and the offset of that."""
         self._niets_bij: int | None = None
-        """The state of ClickHouse in which a look found nothing to give: until it changes, none is needed."""
+        """The state of ClickHouse in which a look found nothing of ours: until it changes, none is needed."""
         self._kijk_vanaf = 0.0
 
     async def geopend(self, partitie: int, records: Sequence[Record]) -> None:

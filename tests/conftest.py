@@ -26,7 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that share a whole stack come late, and together: once started, it takes its part of the machine."""
-    delen = {item.path for item in items if item.path.parent.name == "lijn" and "lijn" in item.fixturenames}  # type: ignore[attr-defined]
+    delen = {
+        item.path
+        for item in items
+        if isinstance(item, pytest.Function) and item.path.parent.name == "lijn" and "lijn" in item.fixturenames
+    }
     items.sort(key=lambda item: (item.path.parent.name == "unit", item.path in delen))
 
 

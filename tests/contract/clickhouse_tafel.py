@@ -131,6 +131,7 @@ class Tafel:
     @contextmanager
     def samen(self) -> Iterator[None]:
         """What is added within goes into each table by one insert, at the end."""
+        assert not self._samen, "what is within another would go in twice"
         begin = {tabel: len(rijen) for tabel, rijen in self.rijen.items()}
         self._samen = True
         try:

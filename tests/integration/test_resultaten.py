@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.query import QueryContext, QueryResult
 
 from agents import resultaten, veger
 from agents.resultaten import Resultaten
@@ -144,17 +145,24 @@ async def test_while_the_sinks_add_nothing_no_look_is_taken(op: Opstelling, monk
         await een.ronde()
     assert keren == 1
     klaar = await op.run()
-    await een.ronde()
-    assert await op.beantwoord() == [klaar]
+    for _ in range(4):
+        await een.ronde()
+    assert (await op.beantwoord(), keren) == ([klaar], 5), "its own result is not to be seen yet"
     await op.toon()
     for _ in range(5):
         await een.ronde()
-    assert keren == 3
-    monkeypatch.setattr(resultaten, "_HOOGSTENS_S", 0.0)  # a replica may have shown the progress before the rows
-    await op.run()
-    for _ in range(5):
-        await een.ronde()
-    assert keren == 8
+    assert keren == 6
+
+
+async def test_after_a_while_a_look_is_taken_anyway(op: Opstelling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica can show the progress before the rows."""
+    monkeypatch.setattr(resultaten, "_HOOGSTENS_S", 0.0)
+    een = op.veger()
+    await een.ronde()
+    stand = op.vragen.stand()
+    klaar = await op.run(getoond=False)
+    await een.ronde()
+    assert (await op.beantwoord(), op.vragen.stand()) == ([klaar], stand)
 
 
 async def test_who_opens_a_partition_looks_at_once(op: Opstelling) -> None:
@@ -168,6 +176,21 @@ async def test_who_opens_a_partition_looks_at_once(op: Opstelling) -> None:
     await een.laat_los()
     await een.ronde()
     assert (await op.beantwoord(), op.vragen.stand()) == ([klaar], stand)
+
+
+async def test_the_types_of_columns_are_asked_once(op: Opstelling, monkeypatch: pytest.MonkeyPatch) -> None:
+    gevraagd: list[str] = []
+    echt = op.schrijver._client._query_with_context
+
+    def noteer(vraag: QueryContext) -> QueryResult:
+        gevraagd.append(vraag.final_query)
+        return echt(vraag)
+
+    monkeypatch.setattr(op.schrijver._client, "_query_with_context", noteer)
+    for _ in range(3):
+        await op.run()
+    beschreven = [sql for sql in gevraagd if sql.startswith("DESCRIBE")]
+    assert len(beschreven) == len(set(beschreven)) == 3, "runs, uitkomsten and voortgang"
 
 
 async def test_a_lost_answer_is_looked_up_and_the_loop_goes_on(op: Opstelling, monkeypatch: pytest.MonkeyPatch) -> None:
