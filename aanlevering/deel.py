@@ -22,6 +22,7 @@ class Deel:
         """What is wrong with it as far as known, as 'element: rule'."""
         self.bijlagen: list[Inhoud] = []
         self._stukken: list[list[bytes]] = []
+        self._grootte = 0
         self._teksten: dict[str, list[str]] = {}
 
     def neem_tekst(self, naam: str, tekst: str) -> None:
@@ -35,15 +36,16 @@ class Deel:
 
     def neem_inhoud(self, tekst: str) -> None:
         """A piece of the base64 of a bijlage. Its bytes are kept as long as those of all fit in a message."""
-        self._stukken[-1].append(self.bijlagen[-1].neem(tekst))
-        if sum(inhoud.grootte for inhoud in self.bijlagen) > MAX_BIJLAGEN_BYTES:
-            for stukken in self._stukken:
-                stukken.clear()
+        stuk = self.bijlagen[-1].neem(tekst)
+        self._grootte += len(stuk)
+        if self._grootte > MAX_BIJLAGEN_BYTES:
+            self._stukken.clear()
+        elif stuk:
+            self._stukken[-1].append(stuk)
 
     def inhoud(self, nummer: int) -> bytes | None:
         """The bytes of a bijlage, from 0; None when those of the message were too many to keep."""
-        inhoud = b"".join(self._stukken[nummer])
-        return inhoud if len(inhoud) == self.bijlagen[nummer].grootte else None
+        return None if self._grootte > MAX_BIJLAGEN_BYTES else b"".join(self._stukken[nummer])
 
     def alle(self, naam: str) -> list[str]:
         """The texts of all elements of a name, in order."""

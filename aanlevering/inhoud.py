@@ -30,7 +30,10 @@ class Inhoud:
         if not self.leesbaar:
             return b""
         try:
-            tekens = self._rest + tekst.encode("ascii").translate(None, _WIT)
+            tekens = tekst.encode("ascii")
+            if any(wit in tekens for wit in _WIT):
+                tekens = tekens.translate(None, _WIT)
+            tekens = self._rest + tekens
             heel = len(tekens) - len(tekens) % 4
             self._rest = tekens[heel:]
             groepen = tekens[:heel]

@@ -1,50 +1,22 @@
 """The reader of a batch: bytes in, columns out, in one pass and with bounded memory (Domain: A batch on the wire).
 
-Expat reads the stream: unlike libxml2's push parser it hands on text of any length in pieces, and tells where the token
-it waits for began, so that an endless attribute or comment can be refused. Of each message only a small element is
-built, with the bytes of its bijlagen already gone; that is what the XSD judges.
+Nearly all of a batch is ordinary messages, and a pattern takes each as a whole (`aanlevering.gewoon`). The rest, from
+the root to whatever is odd or wrong, is read element by element (`aanlevering.elementen`): so who is judged by whom
+changes how fast it goes, and nothing else.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from uuid import UUID
-from xml.parsers import expat
 
-from lxml import etree
+from aanlevering.elementen import Bewaar, Elementen
+from aanlevering.gewoon import TeKort, vind
+from aanlevering.stroom import als_tekst, in_groepen
+from aanlevering.weigering import Geweigerd
+from domain.batch import Batch, Kader
 
-from aanlevering.deel import Deel
-from aanlevering.moment import lees_moment
-from aanlevering.rijen import Rijen, Schemafout, lees_gegevens
-from aanlevering.schema import BATCH_NS, BERICHT_NS, FOUT, GOED, ONBEKEND, XSI_NS, Schema, lees_namen
-from aanlevering.stroom import STUK_BYTES, als_utf8
-from aanlevering.weigering import Geweigerd, Weigercode, weiger
-from domain.batch import MAX_BERICHTEN, Batch, Berichten, Kader
-from domain.codes import bevat_bsn
-
-Bewaar = Callable[[bytes, bytes], None]
-"""Takes the SHA-256 and the bytes of a bijlage."""
-
-MAX_DIEPTE = 16
-MAX_ELEMENTEN = 500
-"""Elements in one message or in BatchInformatie; also the elements in the root that belong nowhere."""
-MAX_TEKST = 5000
-"""Characters that are kept of one text: more than the schema allows anywhere, some white space included."""
-MAX_NAAM = 256
-"""Characters of a name with its namespace."""
-MAX_WAARDE = 4096
-"""Characters of an attribute's value."""
-MAX_TOKEN = 4 * STUK_BYTES
-"""Bytes that one tag, comment or instruction may take."""
-MAX_LEVERANCIER = 25
-"""Characters of BerichtLeverancierID."""
-
-_WORTEL = f"{BATCH_NS} Berichten"
-_BATCH_INFORMATIE = f"{BATCH_NS} BatchInformatie"
-_BERICHT = f"{BERICHT_NS} Bericht"
-_INHOUD = f"{BERICHT_NS} Inhoud"
-_NAMEN = lees_namen()
-_VRIJE_ATTRIBUTEN = (f"{XSI_NS} schemaLocation", f"{XSI_NS} noNamespaceSchemaLocation")
-_WIT = " \t\r\n"
-_VERPLAATST = "BatchInformatie: staat niet precies één keer vooraan"
+_STAP = 256
+"""Characters that go on element by element at least, where no message can begin: fewer than a root and its frame take.
+Where a token waits for its end it is as many as have come of it, for the parser may begin it again each time."""
 
 
 def lees(
@@ -61,235 +33,44 @@ def lees(
     wanted bijlage once, as soon as its message has passed. Raises Geweigerd for what is refused at the door, and what
     `bewaar` raises.
     """
-    lezer = _Lezer(bewaar)
-    parser = lezer.parser
-    gevoerd = gelezen = 0
+    elementen = Elementen(bewaar)
     try:
-        for stuk in als_utf8(stukken):
-            parser.Parse(stuk, False)
-            gevoerd += len(stuk)
-            gelezen = max(gelezen, parser.CurrentByteIndex)  # since expat 2.6 it is -1 after a piece that it puts off
-            if gevoerd - gelezen > MAX_TOKEN:
-                raise weiger(Weigercode.XML_VIJANDIG)
-        parser.Parse(b"", True)
-    except expat.ExpatError as fout:
-        entiteit = fout.code == expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]
-        code = Weigercode.XML_VIJANDIG if entiteit else Weigercode.XML_NIET_WELGEVORMD
-        raise weiger(code, lezer.batch_id, regel=fout.lineno) from None
+        rest = ""
+        for stuk, laatste in in_groepen(als_tekst(stukken)):
+            rest = _lees_stuk(elementen, rest + stuk, heel=laatste)
+        elementen.sluit()
+        batch_id, leverancier, berichten = elementen.uitkomst()
     except Geweigerd as fout:
-        fout.batch_id = fout.batch_id or lezer.batch_id
+        fout.batch_id = fout.batch_id or elementen.batch_id
         raise
     finally:
-        lezer.laat_los()
-    batch_id, leverancier, berichten = lezer.uitkomst()
+        elementen.laat_los()
     kader = Kader(
         proceskenmerk=proceskenmerk,
         batch_id=batch_id,
         leverancier=leverancier,
         aangeleverd_door=aangeleverd_door or leverancier,
-        aanmaakdatum=lezer.aanmaakdatum,
+        aanmaakdatum=elementen.aanmaakdatum,
         aangeleverd_op=aangeleverd_op,
         totaal=len(berichten),
     )
     return Batch(kader, berichten)
 
 
-class _Lezer:
-    def __init__(self, bewaar: Bewaar) -> None:
-        self.batch_id: UUID | None = None
-        self.aanmaakdatum = 0
-        self._leverancier = ""
-        self._bewaar = bewaar
-        self._bewaard: set[bytes] = set()
-        self._schema = Schema()
-        self._rijen = Rijen()
-        self._kaderfout = ""
-        self._kader_gezien = False
-        self._diepte = 0
-        self._verdwaald = 0
-        self._deel: Deel | None = None
-        self._tekst: list[str] = []
-        self._tekens = 0
-        self.parser = expat.ParserCreate("utf-8", " ")
-        self.parser.buffer_text = True
-        self.parser.buffer_size = STUK_BYTES
-        self.parser.ordered_attributes = True
-        self.parser.StartElementHandler = self._begin
-        self.parser.EndElementHandler = self._einde
-        self.parser.CharacterDataHandler = self._data
-        self.parser.StartDoctypeDeclHandler = self._doctype
-        self.parser.StartNamespaceDeclHandler = self._namespace
-
-    def laat_los(self) -> None:
-        """Ends the circle of parser and handlers, so that memory does not wait for the garbage collector."""
-        del self.parser
-
-    def uitkomst(self) -> tuple[UUID, str, Berichten]:
-        """BatchID, leverancier and messages, once all has been read. Raises Geweigerd."""
-        if self.batch_id is None:
-            raise weiger(Weigercode.BATCH_ID_ONLEESBAAR)
-        if not len(self._rijen):
-            raise weiger(Weigercode.GEEN_BERICHTEN, self.batch_id)
-        return self.batch_id, self._leverancier, self._rijen.kolommen(self._kaderfout)
-
-    def _doctype(self, *_: object) -> None:
-        raise self._vijandig()
-
-    def _namespace(self, _: str | None, uri: str | None) -> None:
-        if uri and len(uri) > MAX_NAAM:
-            raise self._vijandig()
-
-    def _begin(self, naam: str, attributen: list[str]) -> None:
-        self._diepte += 1
-        if self._diepte > MAX_DIEPTE or len(naam) > MAX_NAAM:
-            raise self._vijandig()
-        if self._diepte == 1:
-            if naam != _WORTEL:
-                raise weiger(Weigercode.VERKEERDE_WORTEL)
-        elif self._diepte == 2:
-            self._deel = self._begin_deel(naam)
-        elif self._deel is not None:
-            self._begin_element(self._deel, naam)
-        if self._deel is None and self._diepte > 1:
-            self._verdwaald += 1
-            if self._verdwaald > MAX_ELEMENTEN:
-                raise self._vijandig()
-        if attributen:
-            self._keur_attributen(attributen)
-        self._vergeet_tekst()
-
-    def _keur_attributen(self, attributen: list[str]) -> None:
-        """`attributen` holds names and values by turns."""
-        if max(map(len, attributen)) > MAX_WAARDE:
-            raise self._vijandig()
-        if all(naam in _VRIJE_ATTRIBUTEN for naam in attributen[::2]):
-            return
-        if self._deel is not None:
-            self._deel.knopen[-1].set(ONBEKEND, "")
-        else:
-            self._breek_kader("Berichten: heeft een attribuut dat er niet hoort")
-
-    def _begin_deel(self, naam: str) -> Deel | None:
-        """What a child of the root begins; None when it belongs nowhere and is skipped."""
-        lokaal = naam.rpartition(" ")[2]
-        if lokaal == "Bericht":
-            if len(self._rijen) == MAX_BERICHTEN:
-                raise weiger(Weigercode.TE_VEEL_BERICHTEN)
-            if not self._kader_gezien:
-                self._breek_kader(_VERPLAATST)
-        elif lokaal == "BatchInformatie":
-            if self._kader_gezien or len(self._rijen):
-                self._breek_kader(_VERPLAATST)
-            if self._kader_gezien:
-                return None
-            self._kader_gezien = True
-        else:
-            self._breek_kader("Berichten: bevat een element dat er niet hoort")
-            return None
-        eigen_namespace = naam in (_BERICHT, _BATCH_INFORMATIE)
-        fout = "" if eigen_namespace else f"{lokaal}: heeft een andere namespace dan voorgeschreven"
-        return Deel(etree.Element(_NAMEN[naam] if eigen_namespace else ONBEKEND), fout)
-
-    def _begin_element(self, deel: Deel, naam: str) -> None:
-        deel.elementen += 1
-        if deel.elementen > MAX_ELEMENTEN:
-            raise self._vijandig()
-        ouder = deel.knopen[-1]
-        if self._heeft_tekst():
-            ouder.text = FOUT
-        deel.knopen.append(etree.SubElement(ouder, _NAMEN.get(naam, ONBEKEND)))
-        if naam == _INHOUD:
-            deel.begin_bijlage()
-
-    def _data(self, tekst: str) -> None:
-        deel = self._deel
-        if deel is None:
-            if tekst.strip(_WIT):
-                self._breek_kader("Berichten: bevat tekst waar alleen elementen mogen staan")
-        elif deel.knopen[-1].tag == _NAMEN[_INHOUD]:
-            deel.neem_inhoud(tekst)
-        else:
-            self._tekens += len(tekst)
-            if self._tekens <= MAX_TEKST:
-                self._tekst.append(tekst)
-
-    def _einde(self, naam: str) -> None:
-        self._diepte -= 1
-        deel = self._deel
-        if deel is None:
-            return
-        knoop = deel.knopen.pop()
-        if naam == _INHOUD:
-            inhoud = deel.bijlagen[-1]
-            inhoud.sluit()
-            knoop.text = (GOED if inhoud.grootte else "") if inhoud.leesbaar else FOUT
-        elif len(knoop):
-            if self._heeft_tekst():
-                knoop.text = FOUT
-        elif self._tekens > MAX_TEKST:
-            deel.fout = deel.fout or f"{etree.QName(knoop).localname}: is te lang"
-        else:
-            tekst = "".join(self._tekst)
-            knoop.text = tekst
-            deel.neem_tekst(naam.rpartition(" ")[2], tekst)
-        self._vergeet_tekst()
-        if not deel.knopen:
-            self._deel = None
-            fout = deel.fout or self._schema.fout(knoop)
-            if naam.rpartition(" ")[2] == "BatchInformatie":
-                self._sluit_kader(deel, fout)
-            else:
-                self._sluit_bericht(deel, fout)
-
-    def _sluit_kader(self, deel: Deel, fout: str) -> None:
-        self.batch_id = deel.guid("BatchID")
-        if self.batch_id is None:
-            raise weiger(Weigercode.BATCH_ID_ONLEESBAAR)
-        self._leverancier = deel.een("BerichtLeverancierID")
-        if not _is_leverancier(self._leverancier):
-            raise weiger(Weigercode.LEVERANCIER_ONLEESBAAR)
+def _lees_stuk(elementen: Elementen, tekst: str, *, heel: bool) -> str:
+    """Reads what can be told of a text; returns the rest, that waits for more. `heel` says that there is no more."""
+    plaats = 0
+    while plaats < len(tekst):
+        herkenner = elementen.herkenner
         try:
-            self.aanmaakdatum = lees_moment(deel.een("AanmaakDatum"))
-        except ValueError:
-            fout = fout or "AanmaakDatum: ligt buiten 1970 tot 2250"
-        if fout:
-            self._breek_kader(fout)
-
-    def _sluit_bericht(self, deel: Deel, fout: str) -> None:
-        gegevens = None
-        fout = fout or self._kaderfout
-        if not fout:
-            try:
-                gegevens = lees_gegevens(deel, self.batch_id)
-            except Schemafout as breuk:
-                fout = str(breuk)
-            else:
-                self._bewaar_bijlagen(deel)
-        self._rijen.voeg_toe(deel, gegevens, fout)
-
-    def _bewaar_bijlagen(self, deel: Deel) -> None:
-        for nummer, bijlage in enumerate(deel.bijlagen):
-            inhoud = deel.inhoud(nummer)
-            if inhoud is not None and bijlage.sha256 not in self._bewaard:
-                self._bewaar(bijlage.sha256, inhoud)
-                self._bewaard.add(bijlage.sha256)
-
-    def _heeft_tekst(self) -> bool:
-        """Whether more than white space has passed since the last tag."""
-        return self._tekens > MAX_TEKST or any(stuk.strip(_WIT) for stuk in self._tekst)
-
-    def _vergeet_tekst(self) -> None:
-        self._tekst = []
-        self._tekens = 0
-
-    def _breek_kader(self, fout: str) -> None:
-        """The frame breaks the schema: every message will carry it."""
-        self._kaderfout = self._kaderfout or fout
-
-    def _vijandig(self) -> Geweigerd:
-        return weiger(Weigercode.XML_VIJANDIG, regel=self.parser.CurrentLineNumber)
-
-
-def _is_leverancier(tekst: str) -> bool:
-    """Whether a BerichtLeverancierID can be read. What looks like a BSN cannot: it would be repeated everywhere."""
-    return 0 < len(tekst) <= MAX_LEVERANCIER and tekst.isprintable() and " " not in tekst and not bevat_bsn(tekst)
+            gewoon = herkenner.lees(tekst, plaats, heel=heel) if herkenner else None
+        except TeKort:
+            return tekst[plaats:]
+        if gewoon:
+            elementen.neem(gewoon, tekst, plaats)
+            plaats = gewoon.einde
+        else:
+            einde = vind(tekst, plaats + (1 if herkenner else max(_STAP, elementen.wachtend)))
+            elementen.lees(tekst[plaats:einde])
+            plaats = einde
+    return ""

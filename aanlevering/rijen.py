@@ -1,6 +1,6 @@
 """From messages that were read to the columns of a batch, with the rules that a schema cannot hold."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from aanlevering.deel import Deel
@@ -17,16 +17,27 @@ class Schemafout(Exception):
     """A message breaks a rule of the wire. Its text is 'element: rule' and holds no value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gegevens:
-    """What a message that passed the schema says, bijlagen apart."""
+class Bijlage(NamedTuple):
+    """A bijlage of a message that passed the schema."""
+
+    sha256: bytes
+    grootte: int
+    omschrijving: str
+    volgorde: int
+
+
+class Gegevens(NamedTuple):
+    """What a message that passed the schema says."""
 
     gebruiker: bytes
+    """9 digits."""
     onderwerp: str
     tekst: str
     referentie: str
     publicatiedatum: int
+    """Milliseconds; 0 when it is absent. So is the other."""
     einddatum: int
+    bijlagen: tuple[Bijlage, ...]
 
 
 def lees_gegevens(deel: Deel, batch_id: UUID | None) -> Gegevens:
@@ -45,6 +56,12 @@ def lees_gegevens(deel: Deel, batch_id: UUID | None) -> Gegevens:
         referentie=deel.een("Referentie"),
         publicatiedatum=_moment(deel, "PublicatieDatum"),
         einddatum=_moment(deel, "EindDatumHandelingsTermijn"),
+        bijlagen=tuple(
+            Bijlage(inhoud.sha256, inhoud.grootte, omschrijving, _geheel(volgorde))
+            for inhoud, omschrijving, volgorde in zip(
+                deel.bijlagen, deel.alle("Omschrijving"), deel.alle("Volgorde"), strict=True
+            )
+        ),
     )
 
 
@@ -63,58 +80,47 @@ def _moment(deel: Deel, naam: str) -> int:
         raise Schemafout(f"{naam}: ligt buiten 1970 tot 2250") from None
 
 
+_NIETS = Gegevens(bsn.GEEN, "", "", "", 0, 0, ())
+
+
 class Rijen:
     """The columns of a batch as they grow."""
 
     def __init__(self) -> None:
-        self._kolommen = Berichten()
         self._bericht_ids: list[bytes] = []
-        self._gebruikers: list[bytes] = []
-        self._sha256: list[bytes] = []
+        self._berichttypes: list[str] = []
+        self._gegevens: list[Gegevens] = []
+        self._fouten: list[str] = []
 
     def __len__(self) -> int:
-        return len(self._bericht_ids)
+        return len(self._fouten)
 
-    def voeg_toe(self, deel: Deel, gegevens: Gegevens | None, fout: str) -> None:
+    def voeg_toe(self, bericht_id: bytes, berichttype: str, gegevens: Gegevens | None, fout: str) -> None:
         """The next message; one without `gegevens` keeps nothing but what identifies it."""
-        kolommen = self._kolommen
-        if gegevens is not None:
-            volgordes = deel.alle("Volgorde")
-            for inhoud, omschrijving, volgorde in zip(deel.bijlagen, deel.alle("Omschrijving"), volgordes, strict=True):
-                kolommen.bijlage_rijen.append(len(self))
-                kolommen.bijlage_groottes.append(inhoud.grootte)
-                kolommen.bijlage_omschrijvingen.append(omschrijving)
-                kolommen.bijlage_volgordes.append(_geheel(volgorde))
-                self._sha256.append(inhoud.sha256)
-        berichttype = deel.een("BerichtType")
-        kolommen.nummers.append(len(self) + 1)
-        kolommen.berichttypes.append(berichttype if len(berichttype) <= _MAX_BERICHTTYPE else "")
-        kolommen.onderwerpen.append(gegevens.onderwerp if gegevens else "")
-        kolommen.teksten.append(gegevens.tekst if gegevens else "")
-        kolommen.referenties.append(gegevens.referentie if gegevens else "")
-        kolommen.publicatiedatums.append(gegevens.publicatiedatum if gegevens else 0)
-        kolommen.einddatums.append(gegevens.einddatum if gegevens else 0)
-        kolommen.schema_fouten.append(fout)
-        self._gebruikers.append(gegevens.gebruiker if gegevens else bsn.GEEN)
-        self._bericht_ids.append((deel.guid("BerichtID") or NUL_GUID).bytes)
+        self._bericht_ids.append(bericht_id)
+        self._berichttypes.append(berichttype if len(berichttype) <= _MAX_BERICHTTYPE else "")
+        self._gegevens.append(gegevens or _NIETS)
+        self._fouten.append(fout)
 
     def kolommen(self, kaderfout: str) -> Berichten:
         """All messages; where the frame breaks the schema each carries that, and only what identifies it."""
-        kolommen = self._kolommen
         aantal = len(self)
-        if kaderfout:
-            leeg = [""] * aantal
-            kolommen = Berichten(
-                nummers=kolommen.nummers,
-                berichttypes=kolommen.berichttypes,
-                onderwerpen=leeg,
-                teksten=leeg,
-                referenties=leeg,
-                publicatiedatums=[0] * aantal,
-                einddatums=[0] * aantal,
-                schema_fouten=[kaderfout] * aantal,
-            )
-        kolommen.bericht_ids = b"".join(self._bericht_ids)
-        kolommen.gebruikers = bsn.GEEN * aantal if kaderfout else b"".join(self._gebruikers)
-        kolommen.bijlage_sha256 = b"" if kaderfout else b"".join(self._sha256)
-        return kolommen
+        alle = [_NIETS] * aantal if kaderfout else self._gegevens
+        bijlagen = [(rij, bijlage) for rij, gegevens in enumerate(alle) for bijlage in gegevens.bijlagen]
+        return Berichten(
+            nummers=list(range(1, aantal + 1)),
+            bericht_ids=b"".join(self._bericht_ids),
+            berichttypes=self._berichttypes,
+            gebruikers=b"".join([gegevens.gebruiker for gegevens in alle]),
+            onderwerpen=[gegevens.onderwerp for gegevens in alle],
+            teksten=[gegevens.tekst for gegevens in alle],
+            referenties=[gegevens.referentie for gegevens in alle],
+            publicatiedatums=[gegevens.publicatiedatum for gegevens in alle],
+            einddatums=[gegevens.einddatum for gegevens in alle],
+            schema_fouten=[kaderfout] * aantal if kaderfout else self._fouten,
+            bijlage_rijen=[rij for rij, _ in bijlagen],
+            bijlage_sha256=b"".join([bijlage.sha256 for _, bijlage in bijlagen]),
+            bijlage_groottes=[bijlage.grootte for _, bijlage in bijlagen],
+            bijlage_omschrijvingen=[bijlage.omschrijving for _, bijlage in bijlagen],
+            bijlage_volgordes=[bijlage.volgorde for _, bijlage in bijlagen],
+        )

@@ -5,6 +5,7 @@ that it is neither repeated nor kept by the XML library, which never forgets a n
 """
 
 import re
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,8 +53,8 @@ def lees_namen() -> dict[str, str]:
     return namen
 
 
-class Schema:
-    """The XSD, compiled; half a millisecond, so each reading has its own: the error log is not for several threads."""
+class Schema(threading.local):
+    """The XSD, compiled once for each thread that asks: the error log is not for several."""
 
     def __init__(self) -> None:
         self._schema = etree.XMLSchema(etree.parse(XSD))

@@ -1,11 +1,11 @@
-"""From what a sender sent to pieces of UTF-8: gzip unpacked, bytes counted, encoding known."""
+"""From what a sender sent to pieces of text: gzip unpacked, bytes counted, encoding known."""
 
 import codecs
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 
-from aanlevering.weigering import Weigercode, weiger
+from aanlevering.weigering import Geweigerd, Weigercode, weiger
 from domain.batch import MAX_BATCH_BYTES
 
 STUK_BYTES = 64 * 1024
@@ -16,6 +16,7 @@ _MAX_GZIP_LEDEN = 10_000
 """gzip may be several files in a row; block-wise compressors make 1600 for 100 MB."""
 _GZIP = b"\x1f\x8b"
 _UTF8 = "utf-8"
+_BEHOUD = "surrogateescape"
 _GENOEMD = re.compile(r"""<\?xml\s[^>?]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _CODERINGEN = {
     "": _UTF8,
@@ -69,10 +70,11 @@ def _naloop(onderdeel: "zlib._Decompress") -> bytes:
         raise weiger(Weigercode.GZIP_ONLEESBAAR) from None
 
 
-def als_utf8(stukken: Iterable[bytes]) -> Iterator[bytes]:
-    """XML as UTF-8 in pieces of at most `STUK_BYTES` of the original; what the XML declares no longer counts.
+def als_tekst(stukken: Iterable[bytes]) -> Iterator[str]:
+    """XML as text, in pieces of at most `STUK_BYTES` of the original; what the XML declares no longer counts.
 
-    Raises Geweigerd: over 100 MB, still packed, an encoding that is not taken or does not fit the bytes.
+    What should have been UTF-8 and is not is still there, for `als_bytes`: the parser tells where it stands. Raises
+    Geweigerd: over 100 MB, still packed, an encoding that is not taken, and another than UTF-8 that does not fit.
     """
     stroom = _begrensd(stukken)
     kop = b""
@@ -83,18 +85,42 @@ def als_utf8(stukken: Iterable[bytes]) -> Iterator[bytes]:
     if kop.startswith(_GZIP):
         raise weiger(Weigercode.GZIP_NIET_AANGEKONDIGD)
     naam, overslaan = _codering(kop[:_KOP_BYTES])
-    if naam == _UTF8:  # the parser checks UTF-8 itself
-        yield kop[overslaan:]
-        yield from stroom
-        return
-    lezer = codecs.getincrementaldecoder(naam)()
+    lezer = codecs.getincrementaldecoder(naam)(_BEHOUD if naam == _UTF8 else "strict")
     try:
-        yield lezer.decode(kop[overslaan:]).encode(_UTF8)
+        yield lezer.decode(kop[overslaan:])
         for stuk in stroom:
-            yield lezer.decode(stuk).encode(_UTF8)
-        lezer.decode(b"", final=True)
+            yield lezer.decode(stuk)
+        yield lezer.decode(b"", final=True)
     except UnicodeError:
         raise weiger(Weigercode.CODERING_ONBEKEND) from None
+
+
+def als_bytes(tekst: str) -> bytes:
+    """The UTF-8, or what stood in its place, of a piece that `als_tekst` gave."""
+    return tekst.encode(_UTF8, _BEHOUD)
+
+
+def in_groepen(stroom: Iterator[str]) -> Iterator[tuple[str, bool]]:
+    """The same text in pieces of at least `STUK_BYTES` characters, each with whether nothing comes after it.
+
+    The last may be short or empty. It comes also when the stream is refused, so that what came before can be judged
+    before that is raised.
+    """
+    groep: list[str] = []
+    tekens = 0
+    fout: Geweigerd | None = None
+    try:
+        for stuk in stroom:
+            groep.append(stuk)
+            tekens += len(stuk)
+            if tekens >= STUK_BYTES:
+                yield "".join(groep), False
+                groep, tekens = [], 0
+    except Geweigerd as weigering:
+        fout = weigering
+    yield "".join(groep), True
+    if fout is not None:
+        raise fout
 
 
 def _begrensd(stukken: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,18 +2,24 @@
 
 import contextlib
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
+from unittest.mock import patch
 from uuid import UUID
 from xml.parsers import expat
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
-from aanlevering.lezer import MAX_DIEPTE, MAX_ELEMENTEN, MAX_TOKEN, lees
-from aanlevering.stroom import STUK_BYTES, als_utf8, uitgepakt
+from aanlevering.deel import Deel
+from aanlevering.elementen import MAX_DIEPTE, MAX_ELEMENTEN, MAX_TOKEN, Elementen
+from aanlevering.inhoud import Inhoud
+from aanlevering.lezer import lees
+from aanlevering.stroom import STUK_BYTES, als_tekst, uitgepakt
 from aanlevering.weigering import Geweigerd
 from domain.batch import MAX_BATCH_BYTES, Batch
 from tests.globe import BATCH_ID, BSN, Rauw, maak_bericht, maak_bijlage, maak_kader, maak_xml
@@ -57,6 +63,8 @@ def herhaald(begin: bytes, stuk: bytes, bytes_: int, einde: bytes = b"") -> Iter
 
 MIDDEN = f'<Berichten xmlns="http://schemas.rdw.nl/GEB/BerichtVerwerkService/Types/2009/01">{maak_kader()}'.encode()
 A = b"a" * STUK_BYTES
+VULLING = "x" * 247
+SECTIES = "<![CDATA[ ]]>" * 2000
 
 
 @regel("not well-formed or hostile XML")
@@ -211,6 +219,66 @@ def test_a_token_without_end_is_hostile_and_reading_stops(begin: bytes) -> None:
     assert stroom.bytes < 1_000_000
 
 
+@pytest.mark.parametrize("voor", [0, 1, 30_000, STUK_BYTES])
+@pytest.mark.parametrize("bericht", [maak_bericht(), maak_bericht(na="<!-- -->")], ids=["gewoon", "per element"])
+def test_how_long_a_token_may_be_does_not_depend_on_how_the_bytes_arrive(voor: int, bericht: str) -> None:
+    def in_stukken(token: int, grens: int) -> list[bytes]:
+        commentaar = f"<!--{' <Bericht '.ljust(token - 7, 'x')}-->"
+        xml = maak_xml(berichten=[bericht, " " * voor, commentaar, bericht])
+        return [xml[begin : begin + grens] for begin in range(0, len(xml), grens)]
+
+    for grens in (5000, STUK_BYTES, MAX_BATCH_BYTES):
+        assert len(gelezen(in_stukken(MAX_TOKEN + 1, grens)).berichten) == 2
+        assert weigering(in_stukken(MAX_TOKEN + 2, grens)).code == "XmlVijandig"
+
+
+def test_a_comment_full_of_what_looks_like_messages_goes_on_in_few_steps() -> None:
+    commentaar = f"<!--{f'<Bericht {VULLING}' * 900}-->"
+    assert 200_000 < len(commentaar) < MAX_TOKEN
+    xml = maak_xml(berichten=[maak_bericht(), commentaar])
+    with patch.object(Elementen, "lees", autospec=True, side_effect=Elementen.lees) as lees_stap:
+        assert len(gelezen([xml]).berichten) == 1
+    assert lees_stap.call_count < 30
+
+
+@pytest.mark.parametrize(
+    "bericht",
+    [
+        maak_bericht(Onderwerp=Rauw(f"<Onderwerp>{SECTIES}</Onderwerp>")),
+        maak_bericht(bijlagen=[maak_bijlage(tekst=SECTIES)]),
+        f"{maak_bericht()}{SECTIES}",
+        f"{SECTIES}{maak_bericht()}",
+        f"{maak_bericht()}<Extra>{SECTIES}</Extra>",
+    ],
+    ids=["tekst", "bijlage", "wortel", "voor het bericht", "verdwaald"],
+)
+def test_many_sections_in_a_row_are_one_text(bericht: str) -> None:
+    xml = maak_xml(berichten=[bericht])
+    with patch.object(Elementen, "_data", autospec=True, side_effect=Elementen._data) as data:
+        assert len(gelezen([xml]).berichten) == 1
+    assert data.call_count < 30
+
+
+def test_a_piece_of_a_bijlage_costs_no_look_at_the_others_and_nothing_once_it_is_unreadable() -> None:
+    class Ongezien(list[Inhoud]):
+        def __iter__(self) -> NoReturn:
+            raise AssertionError
+
+    deel = Deel(etree.Element("Bericht"))
+    deel.bijlagen = Ongezien()
+    deel.begin_bijlage()
+    deel.neem_inhoud("QUJD")
+    assert deel.inhoud(0) == b"ABC"
+    deel.neem_inhoud("é")
+    tracemalloc.start()
+    try:
+        for _ in range(10_000):
+            deel.neem_inhoud("QUJD")
+        assert tracemalloc.get_traced_memory()[0] < 1000
+    finally:
+        tracemalloc.stop()
+
+
 _maak_parser = expat.ParserCreate
 
 
@@ -230,10 +298,11 @@ class Uitsteller:
         setattr(vars(self)["parser"], naam, waarde)
 
 
-def test_a_parser_that_puts_a_piece_off_makes_no_batch_hostile(monkeypatch: pytest.MonkeyPatch) -> None:
-    xml = maak_xml(berichten=[maak_bericht()] * 800)
+@pytest.mark.parametrize("na", ["", "<!-- -->"], ids=["gewoon", "per element"])
+def test_a_parser_that_puts_a_piece_off_makes_no_batch_hostile(monkeypatch: pytest.MonkeyPatch, na: str) -> None:
+    xml = maak_xml(berichten=[maak_bericht(na=na)] * 800)
     assert len(xml) > MAX_TOKEN
-    monkeypatch.setattr("aanlevering.lezer.expat.ParserCreate", Uitsteller)
+    monkeypatch.setattr("aanlevering.elementen.expat.ParserCreate", Uitsteller)
     stukken = [xml[i : i + 5000] for i in range(0, len(xml), 5000)]
     assert len(gelezen(stukken).berichten) == 800
 
@@ -330,7 +399,7 @@ def test_a_gzip_bomb_is_unpacked_no_further_than_100_mb() -> None:
 
 
 def test_pieces_that_are_handed_on_are_small() -> None:
-    assert max(map(len, als_utf8([b"<a>" + b"x" * 1_000_000]))) <= STUK_BYTES
+    assert max(map(len, als_tekst([b"<a>" + b"x" * 1_000_000]))) <= STUK_BYTES
 
 
 def test_reading_does_not_depend_on_how_the_bytes_arrive() -> None:
