@@ -10,21 +10,22 @@ there. Whoever lost a partition drops its slices, since the new owner gets them 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 from uuid import UUID
 
+from agents.concept import Concept
 from agents.eigendom import Eigen, Eigendom, alle
 from agents.logboek import Besloten, logrecords
-from agents.ontwerp import Kennis, Ontwerp, Opgezocht, WachtOp, ontwerp
+from agents.ontwerp import Kennis, Opgezocht, WachtOp, ontwerp
 from agents.store_message import plaats
 from agents.validate_gebruiker import ValidateGebruiker
 from agents.wachtkamer import sleutel_van
 from avro.codec import Codec
 from domain.batch import Batch
-from domain.beslissing import Uitkomst, Vraag, te_keuren, te_vragen
+from domain.beslissing import Uitkomst, Vraag, beoordeel_vooraf
 from domain.referentie import Referentie
 from profielservice.client import Profielservice
 from sinks.database import DatabaseWeg
@@ -63,24 +64,6 @@ class Taak:
 
     slices: list[Batch]
     generatie: object
-
-
-@dataclass(slots=True)
-class Concept:
-    """What a round is about to write on one partition, and the state from which it was computed."""
-
-    eigen: Eigen
-    stand: int
-    versie: int
-    """Of the reference data."""
-    slices: list[Batch]
-    nu: int
-    ontwerp: Ontwerp = field(default_factory=Ontwerp)
-    op_te_geven: Collection[UUID] = ()
-    opslag_weg: set[UUID] = field(default_factory=set)
-    """Runs whose slices the message store does not take now."""
-    objecten: dict[tuple[UUID, tuple[int, ...]], str] = field(default_factory=dict)
-    """The objects that were stored, by the messages they hold."""
 
 
 def nu_ms() -> int:
@@ -211,16 +194,22 @@ class Beslisser:
 
     async def _concepten(self, taken: Mapping[int, Taak], kennis: Kennis, uit_wacht: bool) -> dict[int, Concept]:
         """Asks all that is needed, and what would be decided with it; what would be placed is in the store."""
-        versie = self._volger.referentie.versie
+        referentie = self._volger.referentie
         concepten = {
-            partitie: Concept(eigen, eigen.stand, versie, taken[partitie].slices, self._klok())
+            partitie: Concept(
+                eigen,
+                eigen.stand,
+                referentie.versie,
+                [(slice_, beoordeel_vooraf(slice_, referentie)) for slice_ in taken[partitie].slices],
+                self._klok(),
+            )
             for partitie, eigen in self.eigendom.alle().items()
             if partitie in taken
         }
         op_te_geven = self._op_te_geven() if uit_wacht else set[UUID]()
         for concept in concepten.values():
             concept.op_te_geven = op_te_geven
-        slices = [slice_ for concept in concepten.values() for slice_ in concept.slices]
+        slices = [slice_ for concept in concepten.values() for slice_, _ in concept.slices]
         kennis.opgezocht = await asyncio.to_thread(self._zoek_op, slices)
         await self._vraag(concepten, kennis, uit_wacht)
         await self._keur(concepten, kennis)
@@ -238,9 +227,9 @@ class Beslisser:
     async def _vraag(self, concepten: Mapping[int, Concept], kennis: Kennis, uit_wacht: bool) -> None:
         vragen: dict[str, set[Vraag]] = {}
         for concept in concepten.values():
-            for slice_ in concept.slices:
+            for slice_, vooraf in concept.slices:
                 bekend = kennis.bekend(slice_, concept.eigen.geheugen)
-                gevraagd = te_vragen(slice_, self._volger.referentie, bekend)
+                gevraagd = vooraf.te_vragen(slice_, bekend)
                 vragen.setdefault(slice_.kader.leverancier, set()).update(gevraagd)
         for leverancier, gevraagd in vragen.items():
             kennis.gevraagd.setdefault(leverancier, set()).update(gevraagd)
@@ -252,10 +241,10 @@ class Beslisser:
         kennis.oordelen = kennis.oordelen or {}
         van_wie: dict[bytes, str] = {}
         for concept in concepten.values():
-            for slice_ in concept.slices:
+            for slice_, vooraf in concept.slices:
                 antwoorden = kennis.antwoorden.get(slice_.kader.leverancier, {})
                 bekend = kennis.bekend(slice_, concept.eigen.geheugen)
-                gevraagd = te_keuren(slice_, self._volger.referentie, bekend, antwoorden) - kennis.oordelen.keys()
+                gevraagd = vooraf.te_keuren(slice_, bekend, antwoorden) - kennis.oordelen.keys()
                 van_wie |= dict.fromkeys(gevraagd, slice_.kader.leverancier)
         kennis.te_keuren |= van_wie.keys()
         if van_wie:
@@ -280,6 +269,8 @@ class Beslisser:
                     concept.opslag_weg.add(slice_.kader.proceskenmerk)
                 else:
                     concept.objecten[_geplaatst(uitkomst)] = naam
+            if None not in namen:
+                return
 
     async def _naar_opslag(self, partitie: int, slice_: Batch, uitkomst: Uitkomst) -> str | None:
         """The name of the object; None when the store does not take it now. Raises what no waiting mends."""
@@ -321,8 +312,10 @@ class Beslisser:
         oud = [een for een in concepten.values() if een.stand != een.eigen.stand or een.versie != referentie.versie]
         if not oud:
             return
-        kennis.opgezocht = await asyncio.to_thread(self._zoek_op, [slice_ for een in oud for slice_ in een.slices])
+        kennis.opgezocht = await asyncio.to_thread(self._zoek_op, [slice_ for een in oud for slice_, _ in een.slices])
         for concept in oud:
+            if concept.versie != referentie.versie:
+                concept.slices = [(slice_, beoordeel_vooraf(slice_, referentie)) for slice_, _ in concept.slices]
             self._ontwerp(concept, kennis, referentie)
 
     async def _leg_vast(self, concept: Concept, uit_wacht: bool, geduldig_tot: float) -> list[Batch] | None:

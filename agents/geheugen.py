@@ -29,9 +29,7 @@ class Geheugen:
     def onthoud(self, offset: int, uitkomst: Uitkomst) -> None:
         """Adds the decisions of the record at this offset of `validatie`."""
         self._nummers.setdefault(uitkomst.kader.proceskenmerk, set()).update(uitkomst.nummers)
-        self._verwerkt.setdefault(uitkomst.kader.leverancier, set()).update(
-            uitkomst.bericht_id(rij) for rij in uitkomst.verwerkt()
-        )
+        self._verwerkt.setdefault(uitkomst.kader.leverancier, set()).update(uitkomst.verwerkte_ids())
         self._volgorde.append((offset, uitkomst))
         self._aantal += len(uitkomst)
 
@@ -47,8 +45,7 @@ class Geheugen:
             nummers.difference_update(uitkomst.nummers)
             if not nummers:
                 del self._nummers[uitkomst.kader.proceskenmerk]
-            verwerkt = {uitkomst.bericht_id(rij) for rij in uitkomst.verwerkt()}
-            self._verwerkt[uitkomst.kader.leverancier] -= verwerkt
+            self._verwerkt[uitkomst.kader.leverancier].difference_update(uitkomst.verwerkte_ids())
             self._aantal -= len(uitkomst)
         return self._aantal != voor
 

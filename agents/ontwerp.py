@@ -7,7 +7,7 @@ from uuid import UUID
 
 from agents.geheugen import Geheugen
 from domain.batch import Batch
-from domain.beslissing import Bekend, Uitkomst, Vraag, beslis, te_keuren, te_vragen, wachtenden
+from domain.beslissing import Bekend, Uitkomst, Vooraf, Vraag, beslis, wachtenden
 from domain.codes import Stadium
 from domain.referentie import Referentie
 from sinks.stroomvragen import BekendeUitkomst
@@ -43,6 +43,11 @@ class Opgezocht:
                 gevonden.verwerkt.setdefault(leverancier, set()).add(bericht_id)
         return gevonden
 
+    def onthoud(self, uitkomst: Uitkomst) -> None:
+        """Adds decisions."""
+        self.nummers.setdefault(uitkomst.kader.proceskenmerk, set()).update(uitkomst.nummers)
+        self.verwerkt.setdefault(uitkomst.kader.leverancier, set()).update(uitkomst.verwerkte_ids())
+
 
 @dataclass(slots=True)
 class Kennis:
@@ -58,19 +63,16 @@ class Kennis:
     """The bijlagen whose check was asked for."""
     opgezocht: Opgezocht = field(default_factory=Opgezocht)
 
-    def bekend(self, slice_: Batch, geheugen: Geheugen, eerder: Iterable[Uitkomst] = ()) -> Bekend:
+    def bekend(self, slice_: Batch, geheugen: Geheugen, eerder: Opgezocht | None = None) -> Bekend:
         """What is decided durably as far as it concerns a slice, or `eerder` in the same transaction."""
         kader = slice_.kader
         nummers = {*self.opgezocht.nummers.get(kader.proceskenmerk, ()), *geheugen.nummers(kader.proceskenmerk)}
-        ids = {slice_.berichten.bericht_id(rij) for rij in range(len(slice_.berichten))}
-        elders = self.opgezocht.verwerkt.get(kader.leverancier, ())
-        verwerkt = {een for een in ids if een in elders or een in geheugen.verwerkt(kader.leverancier)}
-        for uitkomst in eerder:
-            if uitkomst.kader.proceskenmerk == kader.proceskenmerk:
-                nummers.update(uitkomst.nummers)
-            if uitkomst.kader.leverancier == kader.leverancier:
-                verwerkt.update(uitkomst.bericht_id(rij) for rij in uitkomst.verwerkt())
-        return Bekend(nummers, verwerkt)
+        plaatsen = [self.opgezocht.verwerkt.get(kader.leverancier), geheugen.verwerkt(kader.leverancier)]
+        if eerder is not None:
+            nummers |= eerder.nummers.get(kader.proceskenmerk, set())
+            plaatsen.append(eerder.verwerkt.get(kader.leverancier))
+        ids = slice_.berichten.ids()
+        return Bekend(nummers, {een for plaats in plaatsen if plaats for een in ids if een in plaats})
 
 
 @dataclass(slots=True)
@@ -84,7 +86,7 @@ class Ontwerp:
 
 
 def ontwerp(
-    slices: Sequence[Batch],
+    slices: Sequence[tuple[Batch, Vooraf]],
     referentie: Referentie,
     geheugen: Geheugen,
     kennis: Kennis,
@@ -93,17 +95,17 @@ def ontwerp(
     opslag_weg: Collection[UUID],
     pseudoniem: Callable[[str], str],
 ) -> Ontwerp:
-    """Decides what can be decided, in the order of the slices.
+    """Decides what can be decided, in the order of the slices, which come with what is known of them beforehand.
 
     `op_te_geven`: the runs whose messages have waited long enough; what is away for them has failed for good.
     `opslag_weg`: the runs whose slices the message store does not take now.
     """
-    gevonden = Ontwerp()
-    for slice_ in slices:
-        bekend = kennis.bekend(slice_, geheugen, (uitkomst for _, uitkomst in gevonden.uitkomsten))
+    gevonden, eerder = Ontwerp(), Opgezocht()
+    for slice_, vooraf in slices:
+        bekend = kennis.bekend(slice_, geheugen, eerder)
         antwoorden: Mapping[Vraag, bool] = kennis.antwoorden.get(slice_.kader.leverancier, {})
         weg = slice_.kader.proceskenmerk in opslag_weg
-        wacht_op = _wacht_op(slice_, referentie, bekend, antwoorden, kennis, weg)
+        wacht_op = _wacht_op(slice_, vooraf, bekend, antwoorden, kennis, weg)
         te_laat = slice_.kader.proceskenmerk in op_te_geven and wacht_op is not WachtOp.NIETS
         uitkomst = beslis(
             slice_,
@@ -115,10 +117,12 @@ def ontwerp(
             opgegeven=(Stadium.VALIDATE_GEBRUIKER, Stadium.STORE_MESSAGE) if te_laat else (),
             opslag_weg=weg,
             pseudoniem=pseudoniem,
+            vooraf=vooraf,
         )
         over = wachtenden(slice_, bekend, uitkomst)
         if len(uitkomst):
             gevonden.uitkomsten.append((slice_, uitkomst))
+            eerder.onthoud(uitkomst)
         elif not over:
             gevonden.overgenomen += 1
         if over:
@@ -128,18 +132,18 @@ def ontwerp(
 
 def _wacht_op(
     slice_: Batch,
-    referentie: Referentie,
+    vooraf: Vooraf,
     bekend: Bekend,
     antwoorden: Mapping[Vraag, bool],
     kennis: Kennis,
     opslag_weg: bool,
 ) -> WachtOp:
     """What the messages wait for, if any do."""
-    if onbeantwoord := te_vragen(slice_, referentie, bekend) - antwoorden.keys():
+    if onbeantwoord := {vraag for vraag in vooraf.te_vragen(slice_, bekend) if vraag not in antwoorden}:
         gevraagd = onbeantwoord <= kennis.gevraagd.get(slice_.kader.leverancier, set())
         return WachtOp.GEBRUIKER if gevraagd else WachtOp.NIETS
     if kennis.oordelen is not None and (
-        ongekeurd := te_keuren(slice_, referentie, bekend, antwoorden) - kennis.oordelen.keys()
+        ongekeurd := vooraf.te_keuren(slice_, bekend, antwoorden) - kennis.oordelen.keys()
     ):
         return WachtOp.KEURING if ongekeurd <= kennis.te_keuren else WachtOp.NIETS
     return WachtOp.OPSLAG if opslag_weg else WachtOp.NIETS

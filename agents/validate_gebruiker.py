@@ -226,7 +226,10 @@ def _helften(berichttype: str, bsns: list[str]) -> list[Groep]:
 
 
 def _zonder_antwoord(vragen: Mapping[str, set[Vraag]], antwoorden: Antwoorden) -> dict[str, set[Vraag]]:
-    over = {leverancier: gevraagd - antwoorden.get(leverancier, {}).keys() for leverancier, gevraagd in vragen.items()}
+    over = {}
+    for leverancier, gevraagd in vragen.items():
+        beantwoord = antwoorden.get(leverancier, {})
+        over[leverancier] = {vraag for vraag in gevraagd if vraag not in beantwoord}
     return {leverancier: te_vragen for leverancier, te_vragen in over.items() if te_vragen}
 
 

@@ -22,6 +22,12 @@ from domain.resultaat import Resultaat
 _KOP = struct.Struct(">bI")
 _KOLOMMEN = tuple(veld.name for veld in dataclasses.fields(Berichten))
 
+_VELDEN = {
+    soort: tuple(veld.name for veld in dataclasses.fields(soort) if veld.name != "kader")
+    for soort in (Uitkomst, Resultaat, Logboek)
+}
+_NOTIFICATIE = tuple(veld.name for veld in dataclasses.fields(Notificatie))
+
 _PER_BERICHT = dict.fromkeys(
     (
         "berichttypes",
@@ -59,6 +65,8 @@ _PER_UITKOMST = _PER_RESULTAAT | {
     "waarschuwingen": 1,
     "ontvangers": 1,
 }
+_CODES = {str(code): code for code in Verwerkingscode}
+_STADIA = {str(stadium): stadium for stadium in Stadium}
 _PER_LOGBOEK = {"codes": 1, "betrokkenen": BETROKKENE_BYTES, "zoeksleutels": ZOEK_BYTES}
 
 
@@ -166,7 +174,7 @@ class Codec:
         waarde = self.lees("logboek", inhoud)
         _controleer_nummers(waarde)
         _controleer_lengtes(waarde, len(waarde["nummers"]), _PER_LOGBOEK)
-        waarde["codes"] = list(map(Verwerkingscode, waarde["codes"]))
+        waarde["codes"] = list(map(_CODES.__getitem__, waarde["codes"]))
         waarde["kader"] = _kader_in(waarde)
         return Logboek(**waarde)
 
@@ -184,7 +192,7 @@ class Codec:
 
     def schrijf_notificatie(self, notificatie: Notificatie) -> bytes:
         """What a citizen is told, for topic `notificatie`."""
-        waarde = dataclasses.asdict(notificatie)
+        waarde = {naam: getattr(notificatie, naam) for naam in _NOTIFICATIE}
         return self.schrijf("notificatie", waarde | {naam: str(waarde[naam]) for naam in _GUIDS})
 
     def lees_notificatie(self, inhoud: bytes | None) -> Notificatie:
@@ -238,12 +246,12 @@ def _controleer_lengtes(waarde: dict[str, Any], aantal: int, lengtes: dict[str, 
 
 
 def _velden(uitkomst: Uitkomst | Resultaat | Logboek) -> dict[str, Any]:
-    return {veld.name: getattr(uitkomst, veld.name) for veld in dataclasses.fields(uitkomst) if veld.name != "kader"}
+    return {naam: getattr(uitkomst, naam) for naam in _VELDEN[type(uitkomst)]}
 
 
 def _met_codes(waarde: dict[str, Any]) -> dict[str, Any]:
-    waarde["codes"] = list(map(Verwerkingscode, waarde["codes"]))
-    waarde["stadia"] = list(map(Stadium, waarde["stadia"]))
+    waarde["codes"] = list(map(_CODES.__getitem__, waarde["codes"]))
+    waarde["stadia"] = list(map(_STADIA.__getitem__, waarde["stadia"]))
     waarde["kader"] = _kader_in(waarde)
     return waarde
 

@@ -77,6 +77,10 @@ class Berichten:
         """The 16 bytes of a row's BerichtID."""
         return self.bericht_ids[rij * GUID_BYTES : (rij + 1) * GUID_BYTES]
 
+    def ids(self) -> list[bytes]:
+        """The BerichtIDs, of 16 bytes each."""
+        return [self.bericht_ids[i : i + GUID_BYTES] for i in range(0, len(self.bericht_ids), GUID_BYTES)]
+
     def gebruiker(self, rij: int) -> str:
         """The BSN of a row. It may go to the profile service and the encrypted store, and nowhere else."""
         return self.gebruikers[rij * bsn.BREEDTE : (rij + 1) * bsn.BREEDTE].decode("ascii")

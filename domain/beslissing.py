@@ -5,17 +5,21 @@ the code. Everything here is a pure function of the slice and of what is known; 
 reference data of that moment, the answers of the profile service, and what was decided before.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain import bsn
-from domain.batch import MAX_BIJLAGEN_BYTES, Batch, Kader
-from domain.codes import STADIUM_VAN, Stadium, Verwerkingscode, toonbaar_berichttype
+from domain.batch import GUID_BYTES, MAX_BIJLAGEN_BYTES, Batch, Kader
+from domain.codes import Stadium, Verwerkingscode, toonbaar_berichttype
 from domain.referentie import Referentie
 from domain.tijd import MARGE_MS
 
 Vraag = tuple[str, str]
 """What the profile service is asked: may a message of this berichttype go to this BSN (of the slice's leverancier)."""
+Besluit = tuple[Verwerkingscode, Stadium]
+"""What becomes of a message, and in which stage."""
+_VERWERKT: Besluit = (Verwerkingscode.VERWERKT, Stadium.NA)
 
 
 @dataclass(slots=True)
@@ -45,6 +49,11 @@ class Uitkomst:
         """The 16 bytes of a row's BerichtID."""
         return self.bericht_ids[rij * 16 : rij * 16 + 16]
 
+    def verwerkte_ids(self) -> list[bytes]:
+        """The BerichtIDs of placed messages, of 16 bytes each."""
+        ids = self.bericht_ids
+        return [ids[rij * GUID_BYTES : rij * GUID_BYTES + GUID_BYTES] for rij in self.verwerkt()]
+
     def verwerkt(self) -> list[int]:
         """The rows of placed messages."""
         return [rij for rij, code in enumerate(self.codes) if code is Verwerkingscode.VERWERKT]
@@ -60,57 +69,80 @@ class Bekend:
     """BerichtIDs that this leverancier has Verwerkt already, from any run (Domain: BerichtBestaatAl)."""
 
 
-def beoordeel_vooraf(slice_: Batch, referentie: Referentie) -> list[Verwerkingscode | None]:
-    """The codes of the checks before 'duplicate'; None for a message that passes them."""
+@dataclass(frozen=True, slots=True)
+class Vooraf:
+    """What the messages of a slice come to before anything is asked, by row; as long as the reference data stay."""
+
+    codes: Sequence[Verwerkingscode | None]
+    """Of the checks before 'duplicate'; None for a message that passes them."""
+    vragen: Sequence[Vraag | None]
+    """What the profile service must say; None where another check decides, 'duplicate' apart."""
+
+    def te_vragen(self, slice_: Batch, bekend: Bekend) -> set[Vraag]:
+        """Every question whose answer `beslis` may need now."""
+        if not bekend.nummers and not bekend.verwerkt:
+            return {*self.vragen} - {None}  # type: ignore[return-value]
+        return {vraag for _, vraag in self._open(slice_, bekend)}
+
+    def te_keuren(self, slice_: Batch, bekend: Bekend, antwoorden: Mapping[Vraag, bool]) -> set[bytes]:
+        """The SHA-256 of every bijlage whose verdict `beslis` may need now: those of messages that may be sent."""
+        berichten = slice_.berichten
+        if not berichten.bijlage_rijen:
+            return set()
+        geplaatst = {rij for rij, vraag in self._open(slice_, bekend) if antwoorden.get(vraag)}
+        return {berichten.sha256(bijlage) for bijlage, rij in enumerate(berichten.bijlage_rijen) if rij in geplaatst}
+
+    def _open(self, slice_: Batch, bekend: Bekend) -> Iterator[tuple[int, Vraag]]:
+        berichten = slice_.berichten
+        for rij, vraag in enumerate(self.vragen):
+            if (
+                vraag is not None
+                and berichten.nummers[rij] not in bekend.nummers
+                and berichten.bericht_id(rij) not in bekend.verwerkt
+            ):
+                yield rij, vraag
+
+
+def beoordeel_vooraf(slice_: Batch, referentie: Referentie) -> Vooraf:
+    """All that the slice and the reference data say by themselves."""
     kader, berichten = slice_.kader, slice_.berichten
-    gewicht = [0] * len(berichten)
-    for rij, bytes_ in zip(berichten.bijlage_rijen, berichten.bijlage_groottes, strict=True):
-        gewicht[rij] += bytes_
-    mag_aanleveren = referentie.mag_aanleveren(kader.leverancier, kader.aangeleverd_door)
-    te_oud = kader.aanmaakdatum < kader.aangeleverd_op - MARGE_MS
-    uiterlijk = kader.aangeleverd_op + MARGE_MS
-
-    def oordeel(rij: int) -> Verwerkingscode | None:
-        if berichten.schema_fouten[rij]:
-            return Verwerkingscode.XML_VALIDATIE
-        if not mag_aanleveren:
-            return Verwerkingscode.OIN_KOMT_NIET_OVEREEN
-        if te_oud:
-            return Verwerkingscode.AANMAAKDATUM_TE_VER_TERUG
-        if berichten.publicatiedatums[rij] > uiterlijk:
-            return Verwerkingscode.PUBLICATIEDATUM_TE_VER_VOORUIT
-        if gewicht[rij] > MAX_BIJLAGEN_BYTES:
-            return Verwerkingscode.BIJLAGE_TE_GROOT
-        return None
-
-    return [oordeel(rij) for rij in range(len(berichten))]
+    codes = _codes_vooraf(slice_, referentie)
+    elfproef = bsn.elfproef_kolom(berichten.gebruikers).tolist()
+    wie = berichten.gebruikers.decode("ascii")
+    bsns = [wie[i : i + bsn.BREEDTE] for i in range(0, len(wie), bsn.BREEDTE)]
+    actief = {code for code in set(berichten.berichttypes) if referentie.ondersteunt(kader.leverancier, code)}
+    vragen = [
+        vraag if code is None and klopt and vraag[0] in actief else None
+        for vraag, code, klopt in zip(zip(berichten.berichttypes, bsns, strict=True), codes, elfproef, strict=True)
+    ]
+    return Vooraf(codes, vragen)
 
 
-def te_vragen(slice_: Batch, referentie: Referentie, bekend: Bekend) -> set[Vraag]:
-    """Every question whose answer `beslis` may need now."""
-    return {vraag for _, vraag in _voor_gebruiker(slice_, referentie, bekend)}
-
-
-def te_keuren(slice_: Batch, referentie: Referentie, bekend: Bekend, antwoorden: Mapping[Vraag, bool]) -> set[bytes]:
-    """The SHA-256 of every bijlage whose verdict `beslis` may need now: those of messages that may be sent."""
-    geplaatst = {rij for rij, vraag in _voor_gebruiker(slice_, referentie, bekend) if antwoorden.get(vraag)}
-    berichten = slice_.berichten
-    return {berichten.sha256(bijlage) for bijlage, rij in enumerate(berichten.bijlage_rijen) if rij in geplaatst}
-
-
-def _voor_gebruiker(slice_: Batch, referentie: Referentie, bekend: Bekend) -> Iterator[tuple[int, Vraag]]:
-    """The rows that no check before 'gebruiker' decides, with what is to be asked about them."""
-    berichten = slice_.berichten
-    elfproef = bsn.elfproef_kolom(berichten.gebruikers)
-    for rij, code in enumerate(beoordeel_vooraf(slice_, referentie)):
-        if (
-            code is None
-            and elfproef[rij]
-            and berichten.nummers[rij] not in bekend.nummers
-            and berichten.bericht_id(rij) not in bekend.verwerkt
-            and referentie.ondersteunt(slice_.kader.leverancier, berichten.berichttypes[rij])
-        ):
-            yield rij, (berichten.berichttypes[rij], berichten.gebruiker(rij))
+def _codes_vooraf(slice_: Batch, referentie: Referentie) -> Sequence[Verwerkingscode | None]:
+    kader, berichten = slice_.kader, slice_.berichten
+    aantal, uiterlijk = len(berichten), kader.aangeleverd_op + MARGE_MS
+    over_alles: Verwerkingscode | None = None
+    if not referentie.mag_aanleveren(kader.leverancier, kader.aangeleverd_door):
+        over_alles = Verwerkingscode.OIN_KOMT_NIET_OVEREEN
+    elif kader.aanmaakdatum < kader.aangeleverd_op - MARGE_MS:
+        over_alles = Verwerkingscode.AANMAAKDATUM_TE_VER_TERUG
+    codes: list[Verwerkingscode | None] = [over_alles] * aantal
+    if over_alles is None:
+        gewicht: Counter[int] = Counter()
+        for rij, bytes_ in zip(berichten.bijlage_rijen, berichten.bijlage_groottes, strict=True):
+            gewicht[rij] += bytes_
+        for rij, bytes_ in gewicht.items():
+            if bytes_ > MAX_BIJLAGEN_BYTES:
+                codes[rij] = Verwerkingscode.BIJLAGE_TE_GROOT
+        if max(berichten.publicatiedatums, default=0) > uiterlijk:
+            for rij, moment in enumerate(berichten.publicatiedatums):
+                if moment > uiterlijk:
+                    codes[rij] = Verwerkingscode.PUBLICATIEDATUM_TE_VER_VOORUIT
+    if any(berichten.schema_fouten):
+        for rij, fout in enumerate(berichten.schema_fouten):
+            if fout:
+                codes[rij] = Verwerkingscode.XML_VALIDATIE
+    return codes
 
 
 def beslis(
@@ -124,6 +156,7 @@ def beslis(
     opgegeven: Collection[Stadium] = (),
     opslag_weg: bool = False,
     pseudoniem: Callable[[str], str] = lambda _: "",
+    vooraf: Vooraf | None = None,
 ) -> Uitkomst:
     """Decides the messages of a slice that have no decision yet and can be decided now.
 
@@ -131,70 +164,84 @@ def beslis(
     not checked). A message that lacks one of these waits: it is left out, and so is every later one with its
     BerichtID, since the order in the file decides which of two is 'already there'. With `opslag_weg` all that
     would be placed waits. `opgegeven` names the stages on our side that failed for good: what waits for one of them
-    becomes TechnischProbleem. `pseudoniem` names a citizen by a keyed digest of his BSN.
+    becomes TechnischProbleem. `pseudoniem` names a citizen by a keyed digest of his BSN. `vooraf`: what
+    `beoordeel_vooraf` says of the slice, for who has it.
     """
     berichten, leverancier = slice_.berichten, slice_.kader.leverancier
-    elfproef = bsn.elfproef_kolom(berichten.gebruikers)
-    vooraf = beoordeel_vooraf(slice_, referentie)
+    vooraf = beoordeel_vooraf(slice_, referentie) if vooraf is None else vooraf
     bijlagen: dict[int, list[bytes]] = {}
     for bijlage, rij in enumerate(berichten.bijlage_rijen):
         bijlagen.setdefault(rij, []).append(berichten.sha256(bijlage))
-    uitkomst = Uitkomst(slice_.kader, verwerkt_op)
-    geplaatst: set[bytes] = set()
+    geplaatst = set(bekend.verwerkt)
     wachtend: set[bytes] = set()
+    gebruiker_opgegeven = Stadium.VALIDATE_GEBRUIKER in opgegeven
+    opslag_opgegeven = Stadium.STORE_MESSAGE in opgegeven
 
-    def opslag(rij: int) -> tuple[Verwerkingscode, Stadium | None] | None:
-        gekeurd = oordelen is None or all(sha256 in oordelen for sha256 in bijlagen.get(rij, ()))
-        if Stadium.STORE_MESSAGE in opgegeven and (opslag_weg or not gekeurd):
-            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.STORE_MESSAGE
-        return None if opslag_weg or not gekeurd else (Verwerkingscode.VERWERKT, None)
+    def zonder_vraag(rij: int) -> Besluit | None:
+        """Of a message that passed all up to 'duplicate', and about which nothing is to be asked."""
+        if referentie.ondersteunt(leverancier, berichten.berichttypes[rij]):
+            return Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, Stadium.VALIDATE_GEBRUIKER
+        return Verwerkingscode.BERICHTTYPE_NIET_ONDERSTEUND, Stadium.VALIDATE_BERICHTTYPE
 
-    def oordeel(rij: int) -> tuple[Verwerkingscode, Stadium | None] | None:
-        """Code and stage; None for a message that waits."""
-        berichttype, code, bericht_id = berichten.berichttypes[rij], vooraf[rij], berichten.bericht_id(rij)
-        if code is not None:
-            return code, None
-        if bericht_id in bekend.verwerkt or bericht_id in geplaatst:
-            return Verwerkingscode.BERICHT_BESTAAT_AL, None
-        if bericht_id in wachtend:
-            return None
-        if Stadium.VALIDATE_BERICHTTYPE in opgegeven:
-            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_BERICHTTYPE
-        if not referentie.ondersteunt(leverancier, berichttype):
-            return Verwerkingscode.BERICHTTYPE_NIET_ONDERSTEUND, None
-        if not elfproef[rij]:
-            return Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, None
-        antwoord = antwoorden.get((berichttype, berichten.gebruiker(rij)))
-        if antwoord is None and Stadium.VALIDATE_GEBRUIKER in opgegeven:
-            return Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_GEBRUIKER
+    def met_vraag(rij: int, vraag: Vraag) -> Besluit | None:
+        antwoord = antwoorden.get(vraag)
         if antwoord is None:
-            return None
-        return opslag(rij) if antwoord else (Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, None)
+            return (Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_GEBRUIKER) if gebruiker_opgegeven else None
+        if not antwoord:
+            return Verwerkingscode.NIET_ACTIEF_OF_GEABONNEERD, Stadium.VALIDATE_GEBRUIKER
+        if opslag_weg or not (oordelen is None or all(sha256 in oordelen for sha256 in bijlagen.get(rij, ()))):
+            return (Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.STORE_MESSAGE) if opslag_opgegeven else None
+        return _VERWERKT
 
-    ids = bytearray()
-    for rij, nummer in enumerate(berichten.nummers):
+    rijen: list[int] = []
+    besluiten: list[Besluit] = []
+    for rij, (nummer, code, vraag) in enumerate(zip(berichten.nummers, vooraf.codes, vooraf.vragen, strict=True)):
         if nummer in bekend.nummers:
             continue
-        besluit = oordeel(rij)
+        bericht_id = berichten.bericht_ids[rij * GUID_BYTES : rij * GUID_BYTES + GUID_BYTES]
+        besluit: Besluit | None
+        if code is not None:
+            besluit = code, Stadium.NA
+        elif bericht_id in geplaatst:
+            besluit = Verwerkingscode.BERICHT_BESTAAT_AL, Stadium.NA
+        elif bericht_id in wachtend:
+            besluit = None
+        elif Stadium.VALIDATE_BERICHTTYPE in opgegeven:
+            besluit = Verwerkingscode.TECHNISCH_PROBLEEM, Stadium.VALIDATE_BERICHTTYPE
+        else:
+            besluit = zonder_vraag(rij) if vraag is None else met_vraag(rij, vraag)
         if besluit is None:
-            wachtend.add(berichten.bericht_id(rij))
+            wachtend.add(bericht_id)
             continue
-        code, stadium = besluit
-        verwerkt = code is Verwerkingscode.VERWERKT
-        if verwerkt:
-            geplaatst.add(berichten.bericht_id(rij))
-        uitkomst.nummers.append(nummer)
-        ids += berichten.bericht_id(rij)
-        uitkomst.berichttypes.append(toonbaar_berichttype(berichten.berichttypes[rij]))
-        uitkomst.codes.append(code)
-        uitkomst.stadia.append(stadium or STADIUM_VAN.get(code, Stadium.NA))
-        uitkomst.redenen.append(berichten.schema_fouten[rij])
-        uitkomst.publicatiedatums.append(berichten.publicatiedatums[rij])
-        uitkomst.diensten.append(referentie.diensten_van(leverancier, berichten.berichttypes[rij]) if verwerkt else [])
-        uitkomst.waarschuwingen.append(_waarschuwingen(bijlagen.get(rij, []), oordelen) if verwerkt else [])
-        uitkomst.ontvangers.append(pseudoniem(berichten.gebruiker(rij)) if verwerkt else "")
-    uitkomst.bericht_ids = bytes(ids)
-    return uitkomst
+        if besluit is _VERWERKT:
+            geplaatst.add(bericht_id)
+        rijen.append(rij)
+        besluiten.append(besluit)
+
+    gekozen = berichten if len(rijen) == len(berichten) else berichten.kies(rijen)
+    types = gekozen.berichttypes
+    toonbaar = {code: toonbaar_berichttype(code) for code in set(types)}
+    diensten = {code: referentie.diensten_van(leverancier, code) for code in toonbaar}
+    verwerkt = [besluit is _VERWERKT for besluit in besluiten]
+    return Uitkomst(
+        slice_.kader,
+        verwerkt_op,
+        nummers=gekozen.nummers,
+        bericht_ids=gekozen.bericht_ids,
+        berichttypes=[toonbaar[code] for code in types],
+        codes=[code for code, _ in besluiten],
+        stadia=[stadium for _, stadium in besluiten],
+        redenen=gekozen.schema_fouten,
+        publicatiedatums=gekozen.publicatiedatums,
+        diensten=[diensten[code] if geplaatst_ else [] for code, geplaatst_ in zip(types, verwerkt, strict=True)],
+        waarschuwingen=[
+            _waarschuwingen(bijlagen[rij], oordelen) if geplaatst_ and rij in bijlagen else []
+            for rij, geplaatst_ in zip(rijen, verwerkt, strict=True)
+        ],
+        ontvangers=[
+            pseudoniem(gekozen.gebruiker(plaats)) if geplaatst_ else "" for plaats, geplaatst_ in enumerate(verwerkt)
+        ],
+    )
 
 
 def _waarschuwingen(bijlagen: list[bytes], oordelen: Mapping[bytes, Collection[str]] | None) -> list[str]:

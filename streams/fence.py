@@ -82,7 +82,7 @@ class EigenPartitie:
             transaction_timeout_ms=TRANSACTIE_MS,
             acks="all",
             max_request_size=MAX_RECORD_BYTES,
-            compression_type="lz4",
+            compression_type="zstd",
         )
 
     async def open(self, vanaf: int) -> list[Record]:

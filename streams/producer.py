@@ -12,7 +12,7 @@ def maak_producer(instellingen: Instellingen) -> AIOKafkaProducer:
         **verbinding.aiokafka(instellingen),
         acks="all",
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type="zstd",
         linger_ms=5,
         max_request_size=MAX_RECORD_BYTES,
     )

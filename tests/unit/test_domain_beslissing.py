@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.batch import MAX_BIJLAGEN_BYTES, Batch
-from domain.beslissing import Bekend, Uitkomst, beslis, te_keuren, te_vragen, wachtenden
+from domain.beslissing import Bekend, Uitkomst, beoordeel_vooraf, beslis, wachtenden
 from domain.codes import NUL_GUID, ONBEKEND, Stadium, Verwerkingscode, toonbaar_berichttype
 from domain.referentie import BerichttypeStatus, DienstStatus, Leverancier, Referentie
 from domain.tijd import DAG_MS, MARGE_MS
@@ -282,7 +282,7 @@ def test_who_has_no_box_or_subscription_gets_no_message() -> None:
 def test_a_bsn_that_fails_the_elfproef_is_answered_without_asking(nummer: str) -> None:
     """NietActiefOfGeabonneerd: a BSN of 8 or 9 digits that fails the elfproef."""
     slice_ = maak_slice(bsns=[nummer])
-    assert te_vragen(slice_, referentie(), Bekend()) == set()
+    assert beoordeel_vooraf(slice_, referentie()).te_vragen(slice_, Bekend()) == set()
     uitkomst = besluit(slice_, antwoorden={})
     assert (uitkomst.codes, uitkomst.stadia) == ([C.NIET_ACTIEF_OF_GEABONNEERD], [Stadium.VALIDATE_GEBRUIKER])
 
@@ -362,7 +362,7 @@ def test_a_bijlage_whose_verdict_is_missing_lets_its_message_alone_wait() -> Non
     slice_ = maak_slice(ids=["a", "b", "c"], bijlagen=[(0, 10), (1, 20), (1, 30)])
     slice_.berichten.bijlage_sha256 = b"".join(bytes([i]) * 32 for i in range(3))
     oordelen = {bytes([0]) * 32: (), bytes([1]) * 32: ("PdfGeenPdfA",)}
-    assert te_keuren(slice_, referentie(), Bekend(), JA) == {bytes([i]) * 32 for i in range(3)}
+    assert beoordeel_vooraf(slice_, referentie()).te_keuren(slice_, Bekend(), JA) == {bytes([i]) * 32 for i in range(3)}
     besluit_ = beslis(slice_, referentie(), Bekend(), JA, T0, oordelen=oordelen)
     assert (besluit_.nummers, besluit_.waarschuwingen) == ([1, 3], [[], []])
     oordelen[bytes([2]) * 32] = ("PdfGeenPdfA", "PdfNietGetagd")
@@ -385,7 +385,7 @@ def test_only_the_bijlagen_of_what_may_be_sent_are_checked() -> None:
     )
     slice_.berichten.bijlage_sha256 = b"".join(bytes([i]) * 32 for i in range(3))
     antwoorden = {(TYPE, BSNS[0]): True, (TYPE, BSNS[2]): False}
-    assert te_keuren(slice_, referentie(), Bekend(), antwoorden) == {bytes([0]) * 32}
+    assert beoordeel_vooraf(slice_, referentie()).te_keuren(slice_, Bekend(), antwoorden) == {bytes([0]) * 32}
 
 
 @regel("the first that fails gives the code")
@@ -503,7 +503,7 @@ def test_only_what_may_be_placed_is_asked_for() -> None:
         fouten=["", "Onderwerp: leeg", "", "", "", ""],
         bijlagen=[(2, 500_001)],
     )
-    assert te_vragen(slice_, referentie(), Bekend({6}, {guid("dubbel")})) == {(TYPE, BSNS[0])}
+    assert beoordeel_vooraf(slice_, referentie()).te_vragen(slice_, Bekend({6}, {guid("dubbel")})) == {(TYPE, BSNS[0])}
 
 
 @regel(
@@ -562,7 +562,14 @@ def gevallen(draw: st.DrawFn) -> tuple[Batch, Bekend, dict[Vraag, bool]]:
     nummers = draw(st.sets(st.sampled_from(slice_.berichten.nummers)))
     verwerkt = draw(st.sets(st.sampled_from([guid("a"), guid("b"), guid("z")])))
     bekend = Bekend(nummers, verwerkt)
-    return slice_, bekend, {vraag: draw(st.booleans()) for vraag in sorted(te_vragen(slice_, referentie(), bekend))}
+    return (
+        slice_,
+        bekend,
+        {
+            vraag: draw(st.booleans())
+            for vraag in sorted(beoordeel_vooraf(slice_, referentie()).te_vragen(slice_, bekend))
+        },
+    )
 
 
 @given(gevallen())
@@ -613,7 +620,7 @@ def test_adopting_what_is_decided_leaves_nothing_to_decide(geval: tuple[Batch, B
         {*bekend.verwerkt, *(uitkomst.bericht_id(rij) for rij in uitkomst.verwerkt())},
     )
     assert len(besluit(slice_, Referentie(), daarna, {})) == 0
-    assert te_vragen(slice_, referentie(), daarna) == set()
+    assert beoordeel_vooraf(slice_, referentie()).te_vragen(slice_, daarna) == set()
 
 
 @given(gevallen(), st.data())

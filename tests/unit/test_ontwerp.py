@@ -8,7 +8,7 @@ import pytest
 from agents.geheugen import Geheugen
 from agents.ontwerp import Kennis, Ontwerp, Opgezocht, WachtOp, ontwerp
 from domain.batch import Batch
-from domain.beslissing import Vraag
+from domain.beslissing import Vraag, beoordeel_vooraf
 from domain.codes import Stadium, Verwerkingscode
 from domain.referentie import BerichttypeStatus, Referentie
 from tests.regels import regel
@@ -57,9 +57,10 @@ def maak(
     data: Referentie | None = None,
     geheugen: Geheugen | None = None,
 ) -> Ontwerp:
+    data = data or referentie()
     return ontwerp(
-        slices,
-        data or referentie(),
+        [(slice_, beoordeel_vooraf(slice_, data)) for slice_ in slices],
+        data,
         geheugen or Geheugen(),
         kennis,
         T0 + 1000,
