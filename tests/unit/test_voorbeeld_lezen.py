@@ -13,7 +13,7 @@ import pytest
 from aanlevering.lezer import lees
 from bijlagen.controle import controleer
 from domain.batch import Batch
-from domain.beslissing import Bekend, beslis, te_vragen
+from domain.beslissing import Bekend, beoordeel_vooraf, beslis
 from domain.codes import Stadium, Verwerkingscode
 from domain.laadbestand import lees_laadbestand
 from domain.referentie import Referentie
@@ -102,7 +102,7 @@ def test_the_rules_decide_on_every_message_what_was_expected(gelezen: list[tuple
         if levering.groep is Groep.NA_DEACTIVERING:
             _laad(referentie, deactivering())
         bekend = Bekend(verwerkt=verwerkt.setdefault(levering.leverancier, set()))
-        vragen = te_vragen(batch, referentie, bekend)
+        vragen = beoordeel_vooraf(batch, referentie).te_vragen(batch, bekend)
         storing = levering.leverancier == MET_STORING
         antwoorden = {} if storing else {vraag: _mag(vraag[1], levering.leverancier) for vraag in vragen}
         opgegeven = {Stadium.VALIDATE_GEBRUIKER} if storing else set()
