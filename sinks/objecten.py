@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,8 +27,8 @@ from streams.sleutels import KOP_BYTES, Sleutels, sleutelnaam
 TIJDELIJK = ".tijdelijk"
 _TEGELIJK = 16
 """Objects of one call that are under way at the same time."""
-_SPOELERS = 8
-"""Threads that flush: a disk commits what several ask for in one go."""
+_SCHRIJVERS = 8
+"""Threads that write to a folder and flush: a disk commits what several ask for in one go."""
 _WEES_NA_S = 24 * 3600
 """Age in seconds at which an unfinished object is surely left over from a crash."""
 VERS_S = 24 * 3600
@@ -75,7 +75,7 @@ class Objecten:
             self._store = from_url(url)
         else:
             raise ValueError("the object store is file:///folder or s3://bucket/prefix")
-        self._spoelers = ThreadPoolExecutor(_SPOELERS, thread_name_prefix="spoel")
+        self._schrijvers = ThreadPoolExecutor(_SCHRIJVERS, thread_name_prefix="opslag")
 
     async def bewaar(self, naam: str, inhoud: bytes) -> None:
         """Stores one object; returns when it is durable. An object that is there already stays as it is.
@@ -92,7 +92,7 @@ class Objecten:
             await _alle(self._schrijf(poort, naam, inhoud) for naam, inhoud in alle.items())
             if self._map is not None:
                 mappen = {map_ for naam in alle for map_ in _mappen(self._map, naam)}
-                await _alle(self._spoel(map_) for map_ in mappen)
+                await _alle(self._in_thread(_spoel, map_) for map_ in mappen)
 
     async def lees(self, naam: str) -> bytes:
         """The content. Raises ObjectOntbreekt, OpslagWeg, and SleutelFout when it was altered."""
@@ -152,16 +152,30 @@ class Objecten:
 
     async def _schrijf(self, poort: asyncio.Semaphore, naam: str, inhoud: bytes) -> None:
         async with poort:
-            if await self._is_vers(naam):
-                return
-            versleuteld = await asyncio.to_thread(self._sleutels.versleutel, inhoud)
-            if self._map is None:
+            if self._map is not None:
+                await self._in_thread(self._leg_neer, self._map, naam, inhoud)
+            elif not await self._is_vers(naam):
+                versleuteld = await asyncio.to_thread(self._sleutels.versleutel, inhoud)
                 await self._store.put_async(naam, versleuteld)
+
+    def _leg_neer(self, map_: Path, naam: str, inhoud: bytes) -> None:
+        """Writes a file, in one thread from beginning to end: going back and forth costs more than the writing."""
+        pad = map_ / naam
+        with suppress(FileNotFoundError):
+            if time.time() - pad.stat().st_mtime < VERS_S:
                 return
-            tijdelijk = f"{TIJDELIJK}/{secrets.token_hex(16)}"
-            await self._store.put_async(tijdelijk, versleuteld)
-            await self._spoel(self._map / tijdelijk)
-            await self._store.rename_async(tijdelijk, naam)
+        tijdelijk = map_ / TIJDELIJK / secrets.token_hex(16)
+        try:
+            tijdelijk.write_bytes(self._sleutels.versleutel(inhoud))
+            _spoel(tijdelijk)
+            try:
+                tijdelijk.rename(pad)
+            except FileNotFoundError:  # it is the first in its folder
+                pad.parent.mkdir(parents=True, exist_ok=True)
+                tijdelijk.rename(pad)
+        except OSError:
+            tijdelijk.unlink(missing_ok=True)
+            raise
 
     async def _is_vers(self, naam: str) -> bool:
         """Whether an object is there that is not to be written anew."""
@@ -171,8 +185,8 @@ class Objecten:
             return False
         return time.time() - gevonden["last_modified"].timestamp() < VERS_S
 
-    async def _spoel(self, pad: Path) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._spoelers, _spoel, pad)
+    async def _in_thread(self, doe: Callable[..., None], *woorden: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._schrijvers, doe, *woorden)
 
     @staticmethod
     def _ruim_wezen_op(map_: Path) -> None:
