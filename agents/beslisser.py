@@ -217,12 +217,10 @@ class Beslisser:
         return concepten
 
     def _zoek_op(self, slices: Iterable[Batch]) -> Opgezocht:
-        vragen = {
-            (slice_.kader.leverancier, slice_.berichten.bericht_id(rij), slice_.kader.proceskenmerk)
-            for slice_ in slices
-            for rij in range(len(slice_.berichten))
-        }
-        return Opgezocht.van(self._vragen.bekend(list(vragen)))
+        vragen = [
+            (slice_.kader.leverancier, slice_.berichten.bericht_ids, slice_.kader.proceskenmerk) for slice_ in slices
+        ]
+        return Opgezocht.van(self._vragen.bekend(vragen))
 
     async def _vraag(self, concepten: Mapping[int, Concept], kennis: Kennis, uit_wacht: bool) -> None:
         vragen: dict[str, set[Vraag]] = {}

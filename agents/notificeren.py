@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from agents.veger import Veger
 from avro.codec import Codec, Onleesbaar
 from domain.notificatie import Plaats, TeNotificeren, maak
+from domain.notificatie import partitie as partitie_van
 from sinks.notificatievragen import BEGIN, Notificatievragen
 from sinks.rijen import Rijen, van_genotificeerd
 from sinks.schrijver import Schrijver
-from sinks.stroomvragen import PER_VRAAG
 from streams import metrics
 from streams.dlq import Terzijde
 from streams.fence import Record, eerste_vanaf
@@ -26,7 +26,9 @@ from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
 
-_PER_TRANSACTIE = 500
+_PER_PAGINA = 10_000
+"""Rows of the work list that are taken together."""
+_PER_TRANSACTIE = 2000
 """Notifications that go in one transaction: the reference data is held still that long."""
 
 
@@ -53,8 +55,8 @@ class Notificeren(Veger):
         self._klok = klok
         self._terzijde = terzijde
         self._te_doen: dict[int, int] = {}
-        self._verder: dict[int, tuple[Plaats, int]] = {}
-        """Where a pass over what is due goes on, and up to which moment, by partition; none: it begins anew."""
+        self._verder: tuple[Plaats, int] | None = None
+        """Where a pass over what is due goes on, and up to which moment; none: it begins anew."""
 
     async def begin(self, partitie: int, voortgang: int) -> int:
         """See `Veger`. What has expired after the progress is passed over.
@@ -67,7 +69,7 @@ class Notificeren(Veger):
 
     async def geopend(self, partitie: int, records: Sequence[Record]) -> None:
         """See `Veger`. Everything that stands there is out, whoever wrote it."""
-        self._verder.pop(partitie, None)
+        self._verder = None
         gevonden: list[Plaats] = []
         topic = self._instellingen.topic("notificatie")
         for record in records:
@@ -96,52 +98,53 @@ class Notificeren(Veger):
 
     async def veeg(self, voortgang: Mapping[int, int]) -> bool:
         """See `Veger`."""
-        gedaan: list[Plaats] = []
+        if self._te_doen.keys().isdisjoint(self.eigen):
+            return False
+        berichten, gedaan = await self._pagina()
         geschreven_tot: dict[int, int] = {}
-        partities = self._te_doen.keys() & self.eigen.keys()
-        for partitie in partities:
-            berichten, vervallen = await self._pagina(partitie)
-            gedaan += vervallen
-            for begin in range(0, len(berichten), _PER_TRANSACTIE):
+        for partitie, van_partitie in berichten.items():
+            for begin in range(0, len(van_partitie), _PER_TRANSACTIE):
                 if self.rondt_af:
                     break
-                geschreven, volgende = await self._schrijf(partitie, berichten[begin : begin + _PER_TRANSACTIE])
+                geschreven, volgende = await self._schrijf(partitie, van_partitie[begin : begin + _PER_TRANSACTIE])
                 gedaan += geschreven
                 if volgende:
                     geschreven_tot[partitie] = volgende
         if gedaan:
             await self._leg_vast(gedaan, geschreven_tot)
-        return not partities.isdisjoint(self._verder)
+        return self._verder is not None
 
     def vergeet(self) -> None:
         """See `Veger`."""
         self._vragen.vergeet_genotificeerde(self._klok())
 
-    async def _pagina(self, partitie: int) -> tuple[list[TeNotificeren], list[Plaats]]:
-        """The next messages to write of a partition, and places where there is nothing to write, ever."""
-        na, tot = self._verder.pop(partitie, (BEGIN, self._klok()))
-        rijen = await asyncio.to_thread(
-            self._vragen.te_notificeren, partitie, self._instellingen.partities_batch, na, tot, PER_VRAAG
-        )
-        if len(rijen) == PER_VRAAG:
-            self._verder[partitie] = rijen[-1].plaats, tot
+    async def _pagina(self) -> tuple[dict[int, list[TeNotificeren]], list[Plaats]]:
+        """The next messages to write, by partition of ours, and places where there is nothing to write, ever."""
+        partities = self._instellingen.partities_batch
+        na, tot = self._verder or (BEGIN, self._klok())
+        rijen = await asyncio.to_thread(self._vragen.te_notificeren, list(self.eigen), partities, na, tot, _PER_PAGINA)
+        self._verder = (rijen[-1].plaats, tot) if len(rijen) == _PER_PAGINA else None
         pagina = {bericht.plaats: bericht for bericht in rijen}
         gemerkt = await asyncio.to_thread(self._vragen.genotificeerd, list(pagina)) if pagina else set()
         self.te_vergeten |= bool(gemerkt)
         nieuw = [bericht for plaats, bericht in pagina.items() if plaats not in gemerkt]
         if not nieuw:
-            return [], []
+            return {}, []
         vragen = [(bericht.leverancier, bericht.bericht_id.bytes, bericht.proceskenmerk) for bericht in nieuw]
         geldt = {
             (run, nummer): verwerkt
             for _, _, run, nummer, verwerkt in await asyncio.to_thread(self._vragen.bekend, vragen)
         }
-        # A row can come from a decision that did not stand; where no decision is to be seen yet, it waits for that.
-        oordelen = [(bericht, geldt.get((bericht.proceskenmerk, bericht.nummer))) for bericht in nieuw]
-        return (
-            [bericht for bericht, verwerkt in oordelen if verwerkt],
-            [bericht.plaats for bericht, verwerkt in oordelen if verwerkt is False],
-        )
+        te_schrijven: dict[int, list[TeNotificeren]] = {}
+        vervallen: list[Plaats] = []
+        for bericht in nieuw:
+            # A row can come from a decision that did not stand; where none is to be seen yet, it waits for that.
+            verwerkt = geldt.get((bericht.proceskenmerk, bericht.nummer))
+            if verwerkt:
+                te_schrijven.setdefault(partitie_van(bericht.ontvanger, partities), []).append(bericht)
+            elif verwerkt is False:
+                vervallen.append(bericht.plaats)
+        return te_schrijven, vervallen
 
     async def _schrijf(self, partitie: int, berichten: Sequence[TeNotificeren]) -> tuple[list[Plaats], int]:
         """Writes what can be written; the places of that, and the offset after it (0: nothing was)."""

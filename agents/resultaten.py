@@ -25,11 +25,11 @@ from streams.settings import Instellingen
 
 log = logging.getLogger(__name__)
 
-_PER_KEER = 5000
+_PER_BLAD = 5000
 _HOOGSTENS_S = 30.0
 """Seconds without a look: a replica can show the progress before the rows."""
-_PER_TRANSACTIE = 50
-"""Results that go in one transaction: some seconds' work at most."""
+_PER_KEER = 50
+"""Results that are made together: some seconds' work at most."""
 
 
 class Resultaten(Veger):
@@ -70,35 +70,33 @@ class Resultaten(Veger):
         for partitie in self.eigen:
             zichtbaar_tot, bekend = voortgang.get(partitie, 0), self._bekend[partitie]
             self._bekend[partitie] = {run: offset for run, offset in bekend.items() if offset >= zichtbaar_tot}
-        for partitie, kaders in (await self._te_beantwoorden()).items():
-            for begin in range(0, len(kaders), _PER_TRANSACTIE):
-                if self.rondt_af:
-                    return False
-                resultaten = await self._resultaten(kaders[begin : begin + _PER_TRANSACTIE])
-                if resultaten:
-                    await self._schrijf(partitie, resultaten)
+        kaders = await self._te_beantwoorden()
+        for begin in range(0, len(kaders), _PER_KEER):
+            if self.rondt_af:
+                return False
+            per_partitie: dict[int, list[Resultaat]] = {}
+            for resultaat in await self._resultaten(kaders[begin : begin + _PER_KEER]):
+                per_partitie.setdefault(self._partitie_van(resultaat.kader), []).append(resultaat)
+            for partitie, resultaten in per_partitie.items():
+                await self._schrijf(partitie, resultaten)
         self.te_vergeten |= any(self._bekend[partitie] for partitie in self.eigen)
         if self._auditor is not None:
             await self._auditor.kijk(self.eigen.keys())
         return False
 
-    async def _te_beantwoorden(self) -> dict[int, list[Kader]]:
-        """By partition of ours the finished runs without a result."""
+    async def _te_beantwoorden(self) -> list[Kader]:
+        """The finished runs of our partitions without a result."""
         stand = await asyncio.to_thread(self._vragen.stand)  # before the look: what comes during it changes the state
         if stand == self._niets_bij and time.monotonic() < self._kijk_vanaf:
-            return {}
-        kaders = await asyncio.to_thread(self._vragen.afgeronde_runs_zonder_resultaat, _PER_KEER)
-        gevonden: dict[int, list[Kader]] = {}
-        van_ons = False
-        for kader in kaders:
-            partitie = partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
-            if partitie in self.eigen:
-                van_ons = True
-                if kader.proceskenmerk not in self._bekend[partitie]:
-                    gevonden.setdefault(partitie, []).append(kader)
-        self._niets_bij = None if van_ons or len(kaders) == _PER_KEER else stand
+            return []
+        kaders = await asyncio.to_thread(self._vragen.afgeronde_runs_zonder_resultaat, _PER_BLAD)
+        van_ons = [kader for kader in kaders if self._partitie_van(kader) in self.eigen]
+        self._niets_bij = None if van_ons or len(kaders) == _PER_BLAD else stand
         self._kijk_vanaf = time.monotonic() + _HOOGSTENS_S
-        return gevonden
+        return [kader for kader in van_ons if kader.proceskenmerk not in self._bekend[self._partitie_van(kader)]]
+
+    def _partitie_van(self, kader: Kader) -> int:
+        return partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
 
     def vergeet(self) -> None:
         """See `Veger`."""

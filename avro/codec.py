@@ -3,6 +3,7 @@
 import dataclasses
 import struct
 from io import BytesIO
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ _VELDEN = {
     for soort in (Uitkomst, Resultaat, Logboek)
 }
 _NOTIFICATIE = tuple(veld.name for veld in dataclasses.fields(Notificatie))
+_van_notificatie = attrgetter(*_NOTIFICATIE)
 
 _PER_BERICHT = dict.fromkeys(
     (
@@ -192,8 +194,10 @@ class Codec:
 
     def schrijf_notificatie(self, notificatie: Notificatie) -> bytes:
         """What a citizen is told, for topic `notificatie`."""
-        waarde = {naam: getattr(notificatie, naam) for naam in _NOTIFICATIE}
-        return self.schrijf("notificatie", waarde | {naam: str(waarde[naam]) for naam in _GUIDS})
+        waarde = dict(zip(_NOTIFICATIE, _van_notificatie(notificatie), strict=True))
+        for naam in _GUIDS:
+            waarde[naam] = str(waarde[naam])
+        return self.schrijf("notificatie", waarde)
 
     def lees_notificatie(self, inhoud: bytes | None) -> Notificatie:
         """What a citizen is told. Raises Onleesbaar."""

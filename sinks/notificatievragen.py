@@ -4,12 +4,13 @@ A question costs what is due and not forgotten yet; neither the history nor what
 """
 # ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from domain.notificatie import Plaats, TeNotificeren
 from sinks.database import vertaal_fouten
-from sinks.stroomvragen import Stroomvragen
+from sinks.stroomvragen import GUID, Stroomvragen, extern
 
 BEGIN: Plaats = (0, UUID(int=0), 0)
 """Before every message."""
@@ -17,6 +18,7 @@ BEGIN: Plaats = (0, UUID(int=0), 0)
 _VERGEET_PER_KEER = 1_000_000
 """Rows of the work list that one look for done ones takes in: some tens of megabytes of keys."""
 
+_RIJ = struct.Struct("<q16sH")
 _PLAATS = "zichtbaar_op, proceskenmerk, nummer"
 _TOT = "zichtbaar_op <= fromUnixTimestamp64Milli({tot:Int64}, 'UTC')"
 
@@ -30,9 +32,11 @@ class Notificatievragen(Stroomvragen):
                   GROUP BY partitie"""
         return {rij[0]: rij[1] for rij in self._rijen(sql, tot=tot, partities=partities)}
 
-    def te_notificeren(self, partitie: int, partities: int, na: Plaats, tot: int, limit: int) -> list[TeNotificeren]:
-        """Rows of the work list that are due, for one partition and after a place, in order; done ones are among them,
-        and one can be there twice."""
+    def te_notificeren(
+        self, van_ons: Collection[int], partities: int, na: Plaats, tot: int, limit: int
+    ) -> list[TeNotificeren]:
+        """Rows of the work list that are due, for some of the partitions and after a place, in order; done ones are
+        among them, and one can be there twice."""
         vanaf, run, nummer = na
         rijen = self._rijen(
             f"""
@@ -41,7 +45,7 @@ class Notificatievragen(Stroomvragen):
             FROM te_notificeren
             WHERE {_TOT} AND zichtbaar_op >= fromUnixTimestamp64Milli({{vanaf:Int64}}, 'UTC')
                 AND ({_PLAATS}) > (fromUnixTimestamp64Milli({{vanaf:Int64}}, 'UTC'), {{run:UUID}}, {{nummer:UInt16}})
-                AND crc % {{partities:UInt32}} = {{partitie:UInt32}}
+                AND crc % {{partities:UInt32}} IN {{van_ons:Array(UInt32)}}
             ORDER BY {_PLAATS} LIMIT {{limit:UInt32}}
             """,
             tot=tot,
@@ -49,23 +53,24 @@ class Notificatievragen(Stroomvragen):
             run=str(run),
             nummer=nummer,
             partities=partities,
-            partitie=partitie,
+            van_ons=list(van_ons),
             limit=limit,
         )
         return [TeNotificeren(*rij) for rij in rijen]
 
     def genotificeerd(self, plaatsen: Sequence[Plaats]) -> set[Plaats]:
-        """Which of these, at most PER_VRAAG, have a marker."""
+        """Which of these have a marker."""
         rijen = self._rijen(
             f"""
             SELECT toUnixTimestamp64Milli(zichtbaar_op), proceskenmerk, nummer FROM genotificeerd
-            WHERE ({_PLAATS}) IN (SELECT arrayJoin(arrayZip(
-                arrayMap(op -> fromUnixTimestamp64Milli(op, 'UTC'), {{momenten:Array(Int64)}}),
-                {{proceskenmerken:Array(UUID)}}, {{nummers:Array(UInt16)}})))
+            WHERE ({_PLAATS}) IN
+                (SELECT fromUnixTimestamp64Milli(moment, 'UTC'), {GUID.format("run")}, nummer FROM plaatsen)
             """,
-            momenten=[moment for moment, _, _ in plaatsen],
-            proceskenmerken=[str(run) for _, run, _ in plaatsen],
-            nummers=[nummer for _, _, nummer in plaatsen],
+            extern(
+                "plaatsen",
+                "moment Int64, run FixedString(16), nummer UInt16",
+                (_RIJ.pack(moment, run.bytes, nummer) for moment, run, nummer in plaatsen),
+            ),
         )
         return {(rij[0], rij[1], rij[2]) for rij in rijen}
 

@@ -243,11 +243,11 @@ class Sink:
 
         Raises DatabaseWeg.
         """
-        for topic in {tp.topic for tp in tps}:
-            voortgang = self._vragen.voortgang(self._topic_ids[self._onderwerp[topic]])
-            for tp in tps:
-                if tp.topic == topic and voortgang.get(tp.partition, 0) < vastgelegd.get(tp, 0):
-                    raise Teruggezet(tp.partition, voortgang.get(tp.partition, 0), vastgelegd[tp])
+        id_van = {tp: self._topic_ids[self._onderwerp[tp.topic]] for tp in tps}
+        voortgang = self._vragen.voortgangen(set(id_van.values()))
+        for tp, topic_id in id_van.items():
+            if (nu := voortgang[topic_id].get(tp.partition, 0)) < vastgelegd.get(tp, 0):
+                raise Teruggezet(tp.partition, nu, vastgelegd[tp])
 
     async def _leg_vast(self, gelezen: dict[TopicPartition, int], toewijzing: int) -> None:
         """Progress up to what was read, and past the transaction markers that follow it."""

@@ -5,21 +5,22 @@ All of it in bulk, and at a cost that follows what is open or asked for, not wha
 # ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.external import ExternalData
 
-from domain.batch import Kader
+from domain.batch import GUID_BYTES, Kader
 from domain.codes import NUL_GUID, Stadium, Verwerkingscode
 from domain.resultaat import Resultaat
 from sinks.database import vertaal_fouten
 
-PER_VRAAG = 1000
-"""Keys that one question carries: as a parameter they stay below the 128 KiB that ClickHouse takes in a form field."""
+PER_VRAAG = 20_000
+"""Keys that one question carries, in a table of its own: some hundreds of kilobytes."""
 
 REPLICA_S = 2.0
 """Seconds that a replica gets to show what another has shown."""
@@ -28,7 +29,7 @@ RUNS_PER_VRAAG = 100
 """Runs whose messages one answer holds: at most a hundred thousand rows."""
 
 Vraag = tuple[str, bytes, UUID]
-"""A leverancier, the 16 bytes of a BerichtID, and the Proceskenmerk of the run that asks."""
+"""A leverancier, BerichtIDs of 16 bytes each back to back, and the Proceskenmerk of the run that asks."""
 BekendeUitkomst = tuple[str, bytes, UUID, int, bool]
 """A leverancier, the 16 bytes of a BerichtID, and of a decision on it: Proceskenmerk, number, whether Verwerkt."""
 
@@ -38,6 +39,11 @@ KADER = """proceskenmerk, batch_id, leverancier, aangeleverd_door,
 VAN_RUNS = """(leverancier, batch_id, proceskenmerk) IN (SELECT arrayJoin(
     arrayZip({leveranciers:Array(String)}, {batch_ids:Array(UUID)}, {proceskenmerken:Array(UUID)})))"""
 """Rows of the runs that `_sleutels` gives."""
+
+BYTES = "UUIDStringToNum(toString({}))"
+"""A GUID as its 16 bytes."""
+GUID = "toUUID(UUIDNumToString({}))"
+"""The 16 bytes of one as a GUID."""
 
 T = TypeVar("T")
 
@@ -75,26 +81,35 @@ class Stroomvragen:
 
         A BerichtID that could not be read is no identity: of those, all decisions of the run asked for.
         """
-        gevraagd = {_identiteit(*vraag) for vraag in vragen}
-        runs = {run for _, _, run in vragen}
+        gevraagd: dict[str, set[bytes]] = {}
+        for leverancier, ids, run in vragen:
+            gevraagd.setdefault(leverancier, set()).update(_identiteiten(ids, run))
+        runs = {run.bytes: run for *_, run in vragen}
+        leveranciers = list(gevraagd)
+        rijen = [
+            wie.to_bytes(4, "little") + id_
+            for wie, leverancier in enumerate(leveranciers, 1)
+            for id_ in gevraagd[leverancier]
+        ]
         gevonden: list[BekendeUitkomst] = []
-        for deel in _stukken(sorted(gevraagd), PER_VRAAG):
-            rijen = self._rijen(
-                """
-                SELECT leverancier, bericht_id, proceskenmerk, nummer, argMax(code, voorrang) = 'Verwerkt'
+        for deel in _stukken(rijen, PER_VRAAG):
+            for leverancier, bericht_id, proceskenmerk, nummer, verwerkt in self._rijen(
+                f"""
+                SELECT leverancier, {BYTES.format("bericht_id")}, {BYTES.format("proceskenmerk")}, nummer,
+                    argMax(code, voorrang) = 'Verwerkt'
                 FROM bekend
-                WHERE sleutel IN (SELECT arrayJoin(arrayMap(
-                    (leverancier, id) -> cityHash64(leverancier, id), {leveranciers:Array(String)}, {ids:Array(UUID)})))
+                WHERE sleutel IN
+                    (SELECT cityHash64({{leveranciers:Array(String)}}[wie], {GUID.format("id")}) FROM gevraagd)
                 GROUP BY leverancier, bericht_id, proceskenmerk, nummer
                 """,
-                leveranciers=[leverancier for leverancier, _ in deel],
-                ids=[str(identiteit) for _, identiteit in deel],
-            )
-            gevonden += (
-                (leverancier, bericht_id.bytes, run, nummer, bool(verwerkt))
-                for leverancier, bericht_id, run, nummer, verwerkt in rijen
-                if (verwerkt or run in runs) and _identiteit(leverancier, bericht_id.bytes, run) in gevraagd
-            )
+                extern("gevraagd", "wie UInt32, id FixedString(16)", deel),
+                leveranciers=leveranciers,
+            ):
+                van_ons = runs.get(proceskenmerk)
+                identiteit = proceskenmerk if bericht_id == NUL_GUID.bytes else bericht_id
+                if (verwerkt or van_ons) and identiteit in gevraagd.get(leverancier, ()):
+                    besliste = van_ons or UUID(bytes=proceskenmerk)
+                    gevonden.append((leverancier, bericht_id, besliste, nummer, bool(verwerkt)))
         return gevonden
 
     def voortgang(self, topic_id: str) -> dict[int, int]:
@@ -102,20 +117,28 @@ class Stroomvragen:
 
         Raises Teruggezet when that is less than was shown before.
         """
-        vooraf = {
-            partitie: volgende for (topic, partitie), volgende in self._gezien.copy().items() if topic == topic_id
-        }
-        sql = "SELECT partitie, max(volgende) FROM voortgang WHERE topic_id = {topic_id:String} GROUP BY partitie"
-        gevonden = {int(rij[0]): int(rij[1]) for rij in self._rijen(sql, topic_id=topic_id)}
-        if any(gevonden.get(partitie, 0) < volgende for partitie, volgende in vooraf.items()):
+        return self.voortgangen([topic_id])[topic_id]
+
+    def voortgangen(self, topic_ids: Collection[str]) -> dict[str, dict[int, int]]:
+        """The same of several topics, by topic id, in one question."""
+        vooraf = {sleutel: volgende for sleutel, volgende in self._gezien.copy().items() if sleutel[0] in topic_ids}
+        gevonden = self._voortgangen(topic_ids)
+        if any(gevonden.get(sleutel, 0) < volgende for sleutel, volgende in vooraf.items()):
             time.sleep(REPLICA_S)
-            gevonden = {int(rij[0]): int(rij[1]) for rij in self._rijen(sql, topic_id=topic_id)}
-        for partitie, volgende in vooraf.items():
-            if gevonden.get(partitie, 0) < volgende:
-                raise Teruggezet(partitie, gevonden.get(partitie, 0), volgende)
-        for partitie, volgende in gevonden.items():
+            gevonden = self._voortgangen(topic_ids)
+        for sleutel, volgende in vooraf.items():
+            if gevonden.get(sleutel, 0) < volgende:
+                raise Teruggezet(sleutel[1], gevonden.get(sleutel, 0), volgende)
+        per_topic: dict[str, dict[int, int]] = {topic_id: {} for topic_id in topic_ids}
+        for (topic_id, partitie), volgende in gevonden.items():
             self._gezien[topic_id, partitie] = max(volgende, self._gezien.get((topic_id, partitie), 0))
-        return gevonden
+            per_topic[topic_id][partitie] = volgende
+        return per_topic
+
+    def _voortgangen(self, topic_ids: Collection[str]) -> dict[tuple[str, int], int]:
+        sql = """SELECT topic_id, partitie, max(volgende) FROM voortgang
+                 WHERE topic_id IN {topic_ids:Array(String)} GROUP BY topic_id, partitie"""
+        return {(rij[0], int(rij[1])): int(rij[2]) for rij in self._rijen(sql, topic_ids=list(topic_ids))}
 
     def stand(self) -> int:
         """A number that is another one whenever any progress is: as long as it stays, the sinks have added nothing."""
@@ -213,9 +236,9 @@ class Stroomvragen:
                 settings={"allow_nondeterministic_mutations": 1},
             )
 
-    def _rijen(self, sql: str, **parameters: object) -> Sequence[Sequence[Any]]:
+    def _rijen(self, sql: str, tabel: ExternalData | None = None, /, **parameters: object) -> Sequence[Sequence[Any]]:
         with vertaal_fouten():
-            return self._client.query(sql, parameters=parameters).result_rows
+            return self._client.query(sql, parameters=parameters, external_data=tabel).result_rows
 
 
 def _resultaat(kader: Kader, rijen: Sequence[Sequence[Any]]) -> Resultaat:
@@ -242,9 +265,19 @@ def _sleutels(kaders: Sequence[Kader]) -> dict[str, object]:
     }
 
 
-def _identiteit(leverancier: str, bericht_id: bytes, run: UUID) -> tuple[str, UUID]:
-    """What a message is known by: its BerichtID, or its run when that could not be read."""
-    return leverancier, run if bericht_id == NUL_GUID.bytes else UUID(bytes=bericht_id)
+def _identiteiten(ids: bytes, run: UUID) -> set[bytes]:
+    """What messages are known by: their BerichtIDs, and their run when one could not be read."""
+    gevonden = {ids[i : i + GUID_BYTES] for i in range(0, len(ids), GUID_BYTES)}
+    if NUL_GUID.bytes in gevonden:
+        gevonden.remove(NUL_GUID.bytes)
+        gevonden.add(run.bytes)
+    return gevonden
+
+
+def extern(naam: str, kolommen: str, rijen: Iterable[bytes]) -> ExternalData:
+    """A table that goes with a question, of rows in ClickHouse's own bytes: what they take to write is next to nothing,
+    and a parameter cannot hold more than some thousands."""
+    return ExternalData(file_name=naam, data=b"".join(rijen), fmt="RowBinary", structure=kolommen)
 
 
 def _stukken(reeks: Sequence[T], lengte: int) -> Iterator[Sequence[T]]:

@@ -9,6 +9,7 @@ from clickhouse_tafel import ONLEESBAAR, T0, UUR, A, B, Tafel, clickhouse, tafel
 
 from domain.codes import Stadium, Verwerkingscode
 from domain.tijd import schrijf_tijd
+from sinks import stroomvragen
 from sinks.stroomvragen import NietAfgerond
 from sinks.vragen import Dubbelzinnig, Filter, OngeldigeCursor
 from tests.regels import regel
@@ -577,7 +578,8 @@ def test_the_look_up_gives_this_run_and_verwerkt_of_others(t: Tafel) -> None:
     )
 
 
-def test_the_look_up_takes_thousands_of_ids_and_any_leverancier(t: Tafel) -> None:
+def test_the_look_up_takes_thousands_of_ids_and_any_leverancier(t: Tafel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stroomvragen, "PER_VRAAG", 1000)
     vreemd = "O'Brien \\ \t\n\"é{}"
     ids = [uuid4() for _ in range(1000)]
     run = t.lever(ids, leverancier=vreemd)
@@ -589,6 +591,10 @@ def test_the_look_up_takes_thousands_of_ids_and_any_leverancier(t: Tafel) -> Non
     assert {(bericht_id, nummer) for _, bericht_id, _, nummer, _ in gevonden} == {
         (bericht_id.bytes, i) for i, bericht_id in enumerate(ids, 1)
     }
+    kolom = b"".join(bericht_id.bytes for bericht_id in ids)
+    assert sorted(t.vragen.bekend([(vreemd, kolom, run.proceskenmerk), (A, kolom, run.proceskenmerk)])) == sorted(
+        gevonden
+    )
     assert tel(t.batches(leverancier=vreemd)[0]) == (1000, 0, 0, 0)
 
 

@@ -71,7 +71,8 @@ class Getoond:
     def bekend(self, vragen: Iterable[Vraag]) -> list[BekendeUitkomst]:
         self._misschien_weg()
         gevraagd = list(vragen)
-        ids, runs = {(wie, id_) for wie, id_, _ in gevraagd}, {run for _, _, run in gevraagd}
+        ids = {(wie, kolom[i : i + 16]) for wie, kolom, _ in gevraagd for i in range(0, len(kolom), 16)}
+        runs = {run for *_, run in gevraagd}
         alle = [
             (een.kader.leverancier, een.bericht_id(rij), een.kader.proceskenmerk, nummer, code is C.VERWERKT)
             for een in self.rijen

@@ -17,7 +17,7 @@ import pytest
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.client import Client
 
-from agents import veger
+from agents import notificeren, veger
 from agents.notificeren import Notificeren
 from avro.codec import Codec
 from domain.batch import Batch
@@ -385,9 +385,11 @@ async def test_a_message_whose_berichttype_is_gone_waits_and_is_seen_to_wait(op:
 
 
 async def test_many_are_told_in_order_from_several_partitions(
-    op: Opstelling, lijn: Instellingen, database: Client
+    op: Opstelling, lijn: Instellingen, database: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A citizen's notifications stand in one partition, in the order in which their messages could be seen."""
+    monkeypatch.setattr(notificeren, "_PER_PAGINA", 1000)
+    monkeypatch.setattr(notificeren, "_PER_TRANSACTIE", 300)
     instellingen = lijn.model_copy(update={"topic_prefix": f"{lijn.topic_prefix}drie.", "partities_batch": 3})
     maak_topics(instellingen)
     drie = Opstelling(instellingen, database)
@@ -442,7 +444,7 @@ def test_what_is_done_or_far_ahead_is_not_read(op: Opstelling) -> None:
 
     op.client.query = telt  # type: ignore[method-assign, assignment]
     assert op.vragen.te_doen(NU, 1) == {}
-    assert op.vragen.te_notificeren(0, 1, BEGIN, NU, 1000) == []
+    assert op.vragen.te_notificeren([0], 1, BEGIN, NU, 1000) == []
     assert op.vragen.genotificeerd(plaatsen) == set()
     assert len(gelezen) == 3
     assert sum(gelezen) < 10_000
@@ -545,7 +547,7 @@ async def test_an_upgrade_tells_what_is_still_to_appear_and_not_what_was_there_b
         await op.besluit(batch())
         later = await op.besluit(batch(publicatiedatums=[NU + DAG_MS]))
         migreer(kaal, naam)
-        gevonden = op.vragen.te_notificeren(0, 1, BEGIN, NU + 14 * DAG_MS, 10)
+        gevonden = op.vragen.te_notificeren([0], 1, BEGIN, NU + 14 * DAG_MS, 10)
         assert [een.plaats for een in gevonden] == [(NU + DAG_MS, later.kader.proceskenmerk, 1)]
         client.close()
     finally:
