@@ -15,6 +15,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams import verbinding
 from streams.einden import ALLES, VAST, einden
@@ -27,6 +28,8 @@ TRANSACTIE_MS = 30_000
 """After this a transaction that nobody ends is aborted by the broker, so that readers of what is committed go on."""
 
 
+_STAPEL_BYTES = 512 * 1024
+"""Bytes of records that go in one batch, before compression; a topic takes a megabyte after it."""
 _POGINGEN = 5
 """Attempts to end what was left open."""
 _LEESBAAR_S = 5.0
@@ -82,6 +85,7 @@ class EigenPartitie:
             transaction_timeout_ms=TRANSACTIE_MS,
             acks="all",
             max_request_size=MAX_RECORD_BYTES,
+            max_batch_size=_STAPEL_BYTES,
             compression_type="zstd",
         )
 
@@ -121,20 +125,20 @@ class EigenPartitie:
     async def _schrijf(self, records: Sequence[tuple[str, bytes, bytes | None]], mag: Callable[[], bool]) -> list[int]:
         try:
             await self._producer.begin_transaction()
+            stapels = self._stapels(records)
             beloften = [
-                await self._producer.send(topic, value=waarde, key=key, partition=self.partitie)
-                for topic, key, waarde in records
+                await self._producer.send_batch(stapel, topic, partition=self.partitie) for topic, stapel in stapels
             ]
             geschreven = await asyncio.gather(*beloften, return_exceptions=True)
-            offsets = []
+            offsets: list[int] = []
             tot: dict[TopicPartition, int] = {}
-            for uitslag in geschreven:
-                if isinstance(uitslag, BaseException):
-                    raise uitslag
-                if uitslag.offset < 0:  # the broker took it for a repeat: where it stands, only reading tells
+            for (_, stapel), gezet in zip(stapels, geschreven, strict=True):
+                if isinstance(gezet, BaseException):
+                    raise gezet
+                if gezet.offset < 0:  # the broker took it for a repeat: where it stands, only reading tells
                     raise KafkaError(f"{self._topic}[{self.partitie}] does not tell where a record stands")
-                offsets.append(uitslag.offset)
-                tot[uitslag.topic_partition] = uitslag.offset
+                offsets += range(gezet.offset, gezet.offset + stapel.record_count())
+                tot[gezet.topic_partition] = offsets[-1]
             if not mag():
                 await self._producer.abort_transaction()
                 raise Ingetrokken
@@ -146,6 +150,15 @@ class EigenPartitie:
             raise Onteigend(f"{self._topic}[{self.partitie}] has a newer owner") from fout
         slag()
         return offsets
+
+    def _stapels(self, records: Sequence[tuple[str, bytes, bytes | None]]) -> list[tuple[str, BatchBuilder]]:
+        """The records in Kafka's own batches, in the same order: sending one by one costs more than making them."""
+        stapels: list[tuple[str, BatchBuilder]] = []
+        for topic, key, waarde in records:
+            if not stapels or stapels[-1][0] != topic or not _past(stapels[-1][1], key, waarde):
+                stapels.append((topic, self._producer.create_batch()))
+                _past(stapels[-1][1], key, waarde)
+        return stapels
 
     async def _tot_leesbaar(self, geschreven: Mapping[TopicPartition, int]) -> None:
         """Until readers get them: a commit that is confirmed can still be lost with the broker (see `maak_af`)."""
@@ -164,6 +177,11 @@ class EigenPartitie:
             await asyncio.wait_for(self._producer.stop(), 10)
         except (KafkaError, TimeoutError) as fout:
             log.info("closing the producer of %s[%d]: %s", self._topic, self.partitie, type(fout).__name__)
+
+
+def _past(stapel: BatchBuilder, key: bytes, waarde: bytes | None) -> bool:
+    """Adds a record, if there is room; an empty batch takes any."""
+    return stapel.append(timestamp=None, key=key, value=waarde) is not None
 
 
 async def maak_af(producer: AIOKafkaProducer, tps: Collection[TopicPartition]) -> None:

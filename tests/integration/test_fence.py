@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from streams import fence
 from streams.broker import Broker
 from streams.fence import EigenPartitie, LogVerdwenen, Onteigend, Record, lees_tot_eind
 from streams.settings import MAX_RECORD_BYTES, Instellingen
@@ -67,6 +68,22 @@ def voor(werk: Callable[[], Awaitable[None]], eerst: Callable[[], Awaitable[None
         await werk()
 
     return samen
+
+
+async def test_more_than_one_batch_holds_keeps_its_order_and_its_offsets(
+    eigenaar: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all sizes: what is larger than a batch goes in one of its own."""
+    monkeypatch.setattr(fence, "_STAPEL_BYTES", 1000)
+    een, ander = eigenaar(), eigenaar()
+    await een.open(0)
+    records = paren(
+        *(f"{nummer}-" + "x" * grootte for nummer, grootte in enumerate([10, 400, 400, 5000, 0, 990, 1, 2]))
+    )
+    offsets = [*await een.schrijf(records[:3]), *await een.schrijf(records[3:])]
+    gelezen = await ander.open(0)
+    assert [(record.key, record.waarde) for record in gelezen] == records
+    assert [record.offset for record in gelezen] == offsets
 
 
 async def test_what_is_written_is_read_by_the_next_owner_with_its_offsets(eigenaar: Maker) -> None:
@@ -134,14 +151,14 @@ async def test_a_zombie_that_hears_it_between_two_records_says_what_can_be_tried
     een, ander = eigenaar(), eigenaar()
     await een.open(0)
     await ander.open(0)
-    echt = een._producer.send
+    echt = een._producer.send_batch
 
     async def traag(*wat: object, **hoe: object) -> object:
         belofte = await echt(*wat, **hoe)
         await asyncio.wait([belofte], timeout=30)
         return belofte
 
-    monkeypatch.setattr(een._producer, "send", traag)
+    monkeypatch.setattr(een._producer, "send_batch", traag)
     with pytest.raises((Onteigend, KafkaError)):
         await een.schrijf(paren("a", "b"))
     assert await alles(kern) == []

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiokafka.protocol.transaction import EndTxnRequest
 
+from sinks.objecten import TIJDELIJK
+
 Woorden = tuple[Any, ...]
 Namen = dict[str, Any]
 
@@ -98,7 +100,14 @@ def _naast(gewist: bool) -> Bij:
 
 
 def _wacht(gewist: bool) -> Bij:
-    return lambda woorden, namen: _onderwerp("wacht")(woorden, namen) and (namen.get("value") is None) == gewist
+    """What goes to `wacht`: tombstones, which are keys alone, or slices."""
+
+    def bij(woorden: Woorden, namen: Namen) -> bool:
+        stapel = woorden[1]
+        per_record = stapel.size() / stapel.record_count()
+        return _onderwerp("wacht", 2)(woorden, namen) and (per_record < _TOMBSTONE_BYTES) == gewist
+
+    return bij
 
 
 def _tabel(*tabellen: str) -> Bij:
@@ -110,6 +119,10 @@ def _voortgang(notificatie: bool) -> Bij:
     return lambda woorden, namen: all((rij[0].rpartition(".")[2] == "notificatie") == notificatie for rij in woorden[1])
 
 
+def _tijdelijk(woorden: Woorden, namen: Namen) -> bool:
+    return TIJDELIJK in woorden[0].parts
+
+
 def _niet_leeg(plaats: int) -> Bij:
     return lambda woorden, namen: bool(woorden[plaats])
 
@@ -118,8 +131,11 @@ def _van_deur(naam: str, doel: str, moment: Moment, belofte: str, bij: Bij = _al
     return Punt(naam, doel, moment, belofte, bij, soort=Soort.DEUR)
 
 
+_TOMBSTONE_BYTES = 200
+"""A tombstone is smaller, and a slice larger."""
 V, N, D = Moment.VOOR, Moment.NA, Moment.DUURZAAM
 _SEND = "aiokafka.producer.producer:AIOKafkaProducer.send"
+_SEND_BATCH = "aiokafka.producer.producer:AIOKafkaProducer.send_batch"
 _COMMIT = "aiokafka.producer.producer:AIOKafkaProducer.commit_transaction"
 _VERSTUUR = "aiokafka.conn:AIOKafkaConnection.send"
 _SCHRIJF = "streams.fence:EigenPartitie.schrijf"
@@ -143,10 +159,12 @@ BESLISSEN = (
     Punt("beslisser-opgezocht", "agents.beslisser:Beslisser._zoek_op", N, "nothing is decided", _niet_leeg(1)),
     Punt("beslisser-gevraagd", "agents.validate_gebruiker:ValidateGebruiker.vul_aan", N, "answers are asked again"),
     Punt("beslisser-voor-opslag", "agents.beslisser:plaats", V, "no object, no decision"),
-    Punt("opslag-halverwege", "sinks.objecten:Objecten._spoel", V, "half an object has no name, and no decision"),
+    Punt("opslag-halverwege", "sinks.objecten:_spoel", V, "half an object has no name, and no decision", _tijdelijk),
     Punt("beslisser-na-opslag", "agents.beslisser:plaats", N, "an object that no decision names is seen by nobody"),
     Punt("beslisser-voor-transactie", _SCHRIJF, V, "decisions in memory are none", _eigen("validatie")),
-    Punt("beslisser-in-transactie", _SEND, D, "what is not committed is read by nobody", _onderwerp("validatie")),
+    Punt(
+        "beslisser-in-transactie", _SEND_BATCH, D, "what is not committed is read by nobody", _onderwerp("validatie", 2)
+    ),
     Punt("beslisser-voor-commit", _COMMIT, V, "the open transaction ends when it is fenced", _transactie("validatie")),
     Punt("beslisser-commit-onderweg", _VERSTUUR, N, "all of it counts, or nothing", _commit("validatie")),
     Punt("beslisser-na-commit", _SCHRIJF, N, "the decisions stand, the slices come again", _eigen("validatie")),
@@ -162,7 +180,7 @@ BESLISSEN = (
     ),
 )
 WACHTEN = (
-    Punt("wacht-in-transactie", _SEND, D, "neither waits nor is decided", _wacht(gewist=False), storing=True),
+    Punt("wacht-in-transactie", _SEND_BATCH, D, "neither waits nor is decided", _wacht(gewist=False), storing=True),
     Punt("wacht-na-commit", _SCHRIJF, N, "it waits, once", _naast(gewist=False), storing=True),
     Punt("herkansing-gelezen", "agents.herkansing:Herkansing._lees", N, "it still waits"),
     Punt(
@@ -173,7 +191,7 @@ WACHTEN = (
         lambda woorden, namen: bool(namen.get("uit_wacht")),
     ),
     Punt("herkansing-voor-wissen", _SCHRIJF, V, "what waits is decided, and is not decided again", _naast(gewist=True)),
-    Punt("herkansing-in-wissen", _SEND, D, "the tombstone is not there", _wacht(gewist=True)),
+    Punt("herkansing-in-wissen", _SEND_BATCH, D, "the tombstone is not there", _wacht(gewist=True)),
     Punt("herkansing-gewist", _SCHRIJF, N, "it is gone, and its decision stays", _naast(gewist=True)),
 )
 KEUREN = (
@@ -217,7 +235,13 @@ RESULTATEN = (
     Punt("resultaten-omheind", _OPEN, V, "a fence alone changes nothing", _onderwerp("resultaat")),
     Punt("resultaten-geopend", "agents.veger:Veger._open", N, "who opened and did nothing leaves nothing"),
     Punt("resultaten-gekeken", "agents.resultaten:Resultaten._resultaten", N, "a result in memory is none"),
-    Punt("resultaten-in-transactie", _SEND, D, "what is not committed is read by nobody", _onderwerp("resultaat")),
+    Punt(
+        "resultaten-in-transactie",
+        _SEND_BATCH,
+        D,
+        "what is not committed is read by nobody",
+        _onderwerp("resultaat", 2),
+    ),
     Punt("resultaten-voor-commit", _COMMIT, V, "the open transaction ends when it is fenced", _transactie("resultaat")),
     Punt("resultaten-commit-onderweg", _VERSTUUR, N, "all of it counts, or nothing", _commit("resultaat")),
     Punt("resultaten-na-commit", _SCHRIJF, N, "the next finds them in the log", _eigen("resultaat")),
@@ -235,7 +259,9 @@ RESULTATEN = (
 NOTIFICEREN = (
     Punt("notificeren-omheind", _OPEN, V, "a fence alone changes nothing", _onderwerp("notificatie")),
     Punt("notificeren-gekeken", "agents.notificeren:Notificeren._pagina", N, "nobody is told"),
-    Punt("notificeren-in-transactie", _SEND, D, "what is not committed tells nobody", _onderwerp("notificatie")),
+    Punt(
+        "notificeren-in-transactie", _SEND_BATCH, D, "what is not committed tells nobody", _onderwerp("notificatie", 2)
+    ),
     Punt("notificeren-voor-commit", _COMMIT, V, "nobody is told", _transactie("notificatie")),
     Punt("notificeren-commit-onderweg", _VERSTUUR, N, "all are told, or nobody", _commit("notificatie")),
     Punt("notificeren-na-commit", _SCHRIJF, N, "told and not marked: the next marks them", _eigen("notificatie")),
