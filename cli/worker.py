@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import logging
 import os
 import time
@@ -45,6 +46,9 @@ from streams.verbinding import tls_context
 from streams.waakhond import Achterstand, Waakhond
 
 log = logging.getLogger(__name__)
+
+_AFVAL = (50_000, 10, 10)
+"""When Python looks for cycles, as `gc.set_threshold` has it: slices are lists by the thousand, and hold none."""
 
 
 class Deel:
@@ -151,6 +155,9 @@ async def draai(instellingen: Instellingen) -> int:
             Terzijde(instellingen, codec, producer),
         )
 
+        gc.collect()
+        gc.freeze()  # what is there now stays: no need to look at it again and again
+        gc.set_threshold(*_AFVAL)
         await app.start()
         stapel.push_async_callback(app.stop)
         naar_clickhouse = Deel("sink", sink.loop(), sink.rond_af)
