@@ -7,9 +7,7 @@ from uuid import UUID
 from clickhouse_connect.driver.client import Client
 
 from sinks.database import vertaal_fouten
-
-_PER_VRAAG = 1000
-"""Soorten that one question carries: as parameters they stay below the 128 KiB that a form field may have."""
+from sinks.stroomvragen import PER_VRAAG
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,8 +35,8 @@ class Postvak:
         """
         gevonden: set[GeplaatstBericht] = set()
         gevraagd = sorted(set(soorten))
-        for begin in range(0, len(gevraagd) if ontvangers else 0, _PER_VRAAG):
-            deel = gevraagd[begin : begin + _PER_VRAAG]
+        for begin in range(0, len(gevraagd) if ontvangers else 0, PER_VRAAG):
+            deel = gevraagd[begin : begin + PER_VRAAG]
             with vertaal_fouten():
                 rijen = self._client.query(
                     _BERICHTEN_VAN,

@@ -19,8 +19,11 @@ from domain.codes import NUL_GUID, Stadium, Verwerkingscode
 from domain.resultaat import Resultaat
 from sinks.database import vertaal_fouten
 
-PER_VRAAG = 20_000
-"""Keys that one question carries, in a table of its own: some hundreds of kilobytes."""
+PER_VRAAG = 1000
+"""Keys that one question carries: as a parameter they stay below the 128 KiB that ClickHouse takes in a form field."""
+
+PER_TABEL = 20_000
+"""The same in a table of its own: some hundreds of kilobytes."""
 
 REPLICA_S = 2.0
 """Seconds that a replica gets to show what another has shown."""
@@ -92,7 +95,7 @@ class Stroomvragen:
             for id_ in gevraagd[leverancier]
         ]
         gevonden: list[BekendeUitkomst] = []
-        for deel in _stukken(rijen, PER_VRAAG):
+        for deel in _stukken(rijen, PER_TABEL):
             for leverancier, bericht_id, proceskenmerk, nummer, verwerkt in self._rijen(
                 f"""
                 SELECT leverancier, {BYTES.format("bericht_id")}, {BYTES.format("proceskenmerk")}, nummer,
