@@ -91,7 +91,8 @@ def als_tekst(stukken: Iterable[bytes]) -> Iterator[str]:
         for stuk in stroom:
             yield lezer.decode(stuk)
         yield lezer.decode(b"", final=True)
-    except UnicodeError:
+    except UnicodeDecodeError as fout:
+        yield codecs.decode(fout.object[: fout.start], naam)  # it is read too, wherever the pieces happen to end
         raise weiger(Weigercode.CODERING_ONBEKEND) from None
 
 

@@ -242,6 +242,17 @@ def test_what_came_before_a_stream_that_breaks_off_is_judged_first() -> None:
     assert oordeel([begin.decode().encode("utf-16"), b"\xff"])[0][0] == "CoderingOnbekend"  # type: ignore[index]
 
 
+def test_a_refused_encoding_names_the_batch_wherever_the_pieces_end() -> None:
+    xml = bytearray(
+        maak_xml(kop='<?xml version="1.0" encoding="UTF-16"?>', berichten=[VOL, VOL]).decode().encode("utf-16")
+    )
+    xml[-100:-98] = b"\x00\xdc"  # half of a pair
+    for grens in (len(xml), 1000, 7):
+        uitkomst, _ = oordeel([bytes(xml[begin : begin + grens]) for begin in range(0, len(xml), grens)])
+        assert isinstance(uitkomst, tuple)
+        assert (uitkomst[0], uitkomst[2]) == ("CoderingOnbekend", UUID(BATCH_ID))
+
+
 KOP = '<?xml version="1.0" encoding="UTF-8"?>'
 KOPPEN = [
     *([KOP] * 9),
