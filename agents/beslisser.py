@@ -294,6 +294,8 @@ class Beslisser:
             log.warning("the message store does not take a slice now")
 
     def _ontwerp(self, concept: Concept, kennis: Kennis, referentie: Referentie) -> None:
+        if concept.versie != referentie.versie:
+            concept.slices = [(slice_, beoordeel_vooraf(slice_, referentie)) for slice_, _ in concept.slices]
         concept.ontwerp = ontwerp(
             concept.slices,
             referentie,
@@ -312,8 +314,6 @@ class Beslisser:
             return
         kennis.opgezocht = await asyncio.to_thread(self._zoek_op, [slice_ for een in oud for slice_, _ in een.slices])
         for concept in oud:
-            if concept.versie != referentie.versie:
-                concept.slices = [(slice_, beoordeel_vooraf(slice_, referentie)) for slice_, _ in concept.slices]
             self._ontwerp(concept, kennis, referentie)
 
     async def _leg_vast(self, concept: Concept, uit_wacht: bool, geduldig_tot: float) -> list[Batch] | None:
