@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from agents.auditor import Auditor
+from agents.teller import Teller
 from agents.veger import Veger
 from avro.codec import Codec, Onleesbaar
 from domain.batch import Kader
@@ -30,6 +31,8 @@ _HOOGSTENS_S = 30.0
 """Seconds without a look: a replica can show the progress before the rows."""
 _PER_KEER = 50
 """Results that are made together: some seconds' work at most."""
+_TELT = 0
+"""Who owns this partition counts the batches that are finished, those of all partitions."""
 
 
 class Resultaten(Veger):
@@ -46,6 +49,7 @@ class Resultaten(Veger):
         """`auditor` looks after the runs whose results are ours to give."""
         super().__init__(instellingen, "resultaat", vragen, topic_id)
         self._auditor = auditor
+        self._teller = Teller(vragen)
         self._codec = codec
         self._vragen = vragen
         self._bekend: dict[int, dict[UUID, int]] = {}
@@ -82,6 +86,8 @@ class Resultaten(Veger):
         self.te_vergeten |= any(self._bekend[partitie] for partitie in self.eigen)
         if self._auditor is not None:
             await self._auditor.kijk(self.eigen.keys())
+        if _TELT in self.eigen:
+            self._teller.kijk()
         return False
 
     async def _te_beantwoorden(self) -> list[Kader]:
@@ -97,6 +103,11 @@ class Resultaten(Veger):
 
     def _partitie_van(self, kader: Kader) -> int:
         return partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
+
+    async def laat_los(self) -> None:
+        """See `Veger`."""
+        await self._teller.houd_op()
+        await super().laat_los()
 
     def vergeet(self) -> None:
         """See `Veger`."""

@@ -30,6 +30,8 @@ _TTL_OVER = {
 
 _VAN_BATCH = {
     # What hides the others comes first: without its run a message is not shown, and without its outcome a run is open.
+    # A count stands in the place of them all.
+    "tellingen": "aangeleverd_op",
     "eerste_runs": "aangeleverd_op",
     "runs": "aangeleverd_op",
     "uitkomsten": "aangeleverd_op",
@@ -108,14 +110,15 @@ def wis_batches(client: Client, grens: int) -> dict[str, int]:
             """,
             parameters={"voor": voor},
         ).result_rows
-        gewist = {}
-        for tabel, kolom in _VAN_BATCH.items():
+        gewist = dict.fromkeys(_VAN_BATCH, 0)
+        # Once more at the end: a batch that was just being counted was so while its run was still there.
+        for tabel, kolom in [*_VAN_BATCH.items(), ("tellingen", _VAN_BATCH["tellingen"])]:
             waar = f"{kolom} < fromUnixTimestamp64Milli({voor}, 'UTC'){_behalve(blijven)}"
             ruim = {"max_query_size": _MAX_VRAAG_BYTES}
             ((aantal,),) = client.query(f"SELECT count() FROM {tabel} WHERE {waar}", settings=ruim).result_rows
             if aantal:
                 client.command(f"ALTER TABLE {tabel} DELETE WHERE {waar}", settings=ruim | {"mutations_sync": 2})
-            gewist[tabel] = aantal
+            gewist[tabel] += aantal
     return gewist
 
 

@@ -95,7 +95,7 @@ class Stroomvragen:
             for id_ in gevraagd[leverancier]
         ]
         gevonden: list[BekendeUitkomst] = []
-        for deel in _stukken(rijen, PER_TABEL):
+        for deel in stukken(rijen, PER_TABEL):
             for leverancier, bericht_id, proceskenmerk, nummer, verwerkt in self._rijen(
                 f"""
                 SELECT leverancier, {BYTES.format("bericht_id")}, {BYTES.format("proceskenmerk")}, nummer,
@@ -194,7 +194,7 @@ class Stroomvragen:
 
     def _per_run(self, selectie: str, kaders: Sequence[Kader]) -> Iterator[Sequence[Any]]:
         """A row for each of these runs, of a table with their keys."""
-        for deel in _stukken(kaders, RUNS_PER_VRAAG):
+        for deel in stukken(kaders, RUNS_PER_VRAAG):
             yield from self._rijen(f"{selectie} WHERE {VAN_RUNS} GROUP BY proceskenmerk", **_sleutels(deel))
 
     def resultaten_van(self, kaders: Sequence[Kader]) -> list[Resultaat]:
@@ -203,7 +203,7 @@ class Stroomvragen:
         Raises NietAfgerond when a message of one of them has no decision.
         """
         uitkomsten: dict[UUID, list[Sequence[Any]]] = {}
-        for deel in _stukken(kaders, RUNS_PER_VRAAG):
+        for deel in stukken(kaders, RUNS_PER_VRAAG):
             rijen = self._rijen(
                 f"""
                 SELECT proceskenmerk, nummer, bericht_id, berichttype, code, stadium,
@@ -283,6 +283,6 @@ def extern(naam: str, kolommen: str, rijen: Iterable[bytes]) -> ExternalData:
     return ExternalData(file_name=naam, data=b"".join(rijen), fmt="RowBinary", structure=kolommen)
 
 
-def _stukken(reeks: Sequence[T], lengte: int) -> Iterator[Sequence[T]]:
+def stukken(reeks: Sequence[T], lengte: int) -> Iterator[Sequence[T]]:
     """A sequence in pieces of at most so many."""
     return (reeks[begin : begin + lengte] for begin in range(0, len(reeks), lengte))

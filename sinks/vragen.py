@@ -16,7 +16,8 @@ from domain.batch import Kader
 from domain.codes import Verwerkingscode
 from domain.resultaat import Resultaat
 from domain.tijd import NORM_MS, schrijf_tijd
-from sinks.stroomvragen import KADER, NietAfgerond, Stroomvragen
+from sinks.stroomvragen import KADER, PER_VRAAG, NietAfgerond, stukken
+from sinks.tellingen import NU, Tellingen, binnen, van_batches
 
 Op = Literal["ontvangst", "verwerking"]
 Status = Literal["verwerkt", "waarschuwing", "niet_verwerkt", "in_behandeling"]
@@ -24,18 +25,7 @@ Rij = dict[str, Any]
 
 _PERIODE_OVER = {"ontvangst": "ontvangen_op", "verwerking": "verwerkt_op"}
 _VOLGORDE = "ontvangen_op, batch_id, leverancier"
-_TELLINGEN = {
-    "ontvangst": (
-        "berichtverwerking",
-        "count(), sum(b.totaal), sum(b.verwerkt), sum(b.waarschuwing), sum(b.niet_verwerkt), sum(b.in_behandeling)",
-    ),
-    "verwerking": (
-        "berichten",
-        """uniqExact(b.batch_id), count(), countIf(b.code = 'Verwerkt'), countIf(b.status = 'waarschuwing'),
-            countIf(b.status = 'niet_verwerkt'), countIf(b.status = 'in_behandeling')""",
-    ),
-}
-"""Over batches, whose period is one for all their messages; or over messages, each with its own verwerkt_op."""
+_PER_RUN = "berichtverwerking_per_run"
 
 
 class Dubbelzinnig(Exception):
@@ -79,13 +69,22 @@ class Filter:
         voorwaarden = periode(_PERIODE_OVER[self.op], self.van, self.tot)
         if self.op == "verwerking":
             voorwaarden.append("isNotNull(verwerkt_op)")
+        return [*voorwaarden, *self.over_sleutel()]
+
+    def over_sleutel(self) -> list[str]:
+        """Those of them that hold for whatever is known of a batch."""
+        voorwaarden = []
         if self.leverancier is not None:
             voorwaarden.append("leverancier = {leverancier:String}")
         if self.batch is not None:
             voorwaarden.append("batch_id = {batch:UUID}")
-            # Says nothing new, but keys begin with the leverancier.
-            voorwaarden.append("leverancier IN (SELECT leverancier FROM runs WHERE batch_id = {batch:UUID})")
         return voorwaarden
+
+    def over_berichten(self) -> list[str]:
+        """As `over`, for tables of messages: their keys begin with the leverancier."""
+        if self.batch is None:
+            return self.over()
+        return [*self.over(), "leverancier IN (SELECT leverancier FROM eerste_runs WHERE batch_id = {batch:UUID})"]
 
     def over_batch(self) -> list[str]:
         """Conditions on what is counted over a whole batch."""
@@ -115,17 +114,24 @@ _VAN_VREEMDE = " + ".join(
 """How many messages of a run got no further than the check of who delivers for whom."""
 
 
-class Vragen(Stroomvragen):
+class Vragen(Tellingen):
     """All questions: those below, and the stream's own. Raises DatabaseWeg when asking again later may help."""
 
     def totalen(self, op: Op = "ontvangst", van: int | None = None, tot: int | None = None) -> list[Rij]:
         """What each leverancier sent, and what became of it (Domain: What the views show)."""
         filter_ = Filter(op, van, tot)
-        bron, tellingen = _TELLINGEN[op]
-        sql = f"""SELECT leverancier, {tellingen} FROM {bron} AS b {_waar(filter_.over())}
+        bron, parameters = self.geteld(filter_.over_sleutel(), filter_.parameters)
+        if op == "ontvangst":
+            sommen = ["totaal", "verwerkt", "waarschuwing", "niet_verwerkt", "in_behandeling"]
+            bron += f" {_waar(filter_.over())}"
+        else:
+            # Messages, each with its own verwerkt_op: one that has none is in no period.
+            sommen = ["aantal", "verwerkt", "waarschuwing", "aantal - verwerkt", "toUInt64(0)"]
+            bron = f"(SELECT leverancier, {binnen(periode('moment', van, tot))} FROM {bron}) WHERE aantal > 0"
+        sql = f"""SELECT leverancier, count(), {", ".join(f"sum({een})" for een in sommen)} FROM {bron}
                   GROUP BY leverancier ORDER BY leverancier"""
         namen = "leverancier batches berichten verwerkt waarschuwing niet_verwerkt in_behandeling"
-        return _als_rijen(namen, self._rijen(sql, **filter_.parameters))
+        return _als_rijen(namen, self._rijen(sql, **parameters))
 
     def berichtverwerking(
         self,
@@ -143,8 +149,12 @@ class Vragen(Stroomvragen):
             raise ValueError("a page holds at least one")
         filter_ = filter_ or Filter()
         run = "run" if filter_.runs else "toUInt64(0)"
-        over_frame, over_batch = filter_.over(), filter_.over_batch()
-        parameters = dict(filter_.parameters)
+        over_frame = filter_.over_berichten() if filter_.runs else filter_.over()
+        over_batch = filter_.over_batch()
+        if filter_.runs:
+            bron, parameters = _PER_RUN, filter_.parameters
+        else:
+            bron, parameters = self.geteld(filter_.over_sleutel(), filter_.parameters)
         voorwaarden = [*over_frame, *over_batch]
         if cursor is not None:
             parameters |= _lees_cursor(cursor)
@@ -154,7 +164,7 @@ class Vragen(Stroomvragen):
         if limit is not None:
             parameters["limit"] = limit + 1
             grens = "LIMIT {limit:UInt64}"
-            if filter_.op == "ontvangst" and not over_batch:
+            if bron in (_PER_RUN, NU) and filter_.op == "ontvangst" and not over_batch:
                 # These batches hold the page: nothing else needs counting.
                 voorwaarden.append(
                     f"""(leverancier, batch_id) IN (SELECT leverancier, batch_id FROM leveringen {_waar(over_frame)}
@@ -165,7 +175,7 @@ class Vragen(Stroomvragen):
             SELECT leverancier, aangeleverd_door, batch_id, proceskenmerk, toUnixTimestamp64Milli(ontvangen_op),
                 toUnixTimestamp64Milli(aangeleverd_op), toUnixTimestamp64Milli(verwerkt_op),
                 totaal, verwerkt, waarschuwing, niet_verwerkt, in_behandeling, afgerond, {run}
-            FROM {_bron("berichtverwerking", filter_)} {_waar(voorwaarden)}
+            FROM {bron} {_waar(voorwaarden)}
             ORDER BY {_VOLGORDE}, {run} {grens}
             """,
             **parameters,
@@ -251,12 +261,32 @@ class Vragen(Stroomvragen):
         binnen_norm is the share of messages on time among those decided or overdue; shares and seconds are null where
         there is nothing to judge (Domain: The 24-hour norm).
         """
-        sql = """SELECT leverancier, berichten, binnen_norm, p50_s, p95_s, p99_s, max_s,
-                     overschreden, open, oudste_open_s
-                 FROM sla_over(van = {van:Int64}, tot = {tot:Int64}, nu = {nu:Int64}) ORDER BY leverancier"""
-        grenzen = {"van": _BEGIN if van is None else van, "tot": _EINDE if tot is None else tot}
+        # As view sla_over, which looks at every message.
+        bron, parameters = self.geteld([], {})
+        sql = f"""
+            WITH
+                moment.aantal AS aantal,
+                isNotNull(moment.verwerkt_op) AS besloten,
+                ifNull(toUnixTimestamp64Milli(moment.verwerkt_op), {{nu:Int64}})
+                    - toUnixTimestamp64Milli(moment.aangeleverd_op) AS duur_ms,
+                arrayMap(
+                    duur -> duur / 1000, quantilesExactWeightedIf(0.5, 0.95, 0.99)(duur_ms, aantal, besloten)
+                ) AS percentielen,
+                sumIf(aantal, duur_ms > {NORM_MS}) AS te_laat,
+                sumIf(aantal, besloten AND duur_ms <= {NORM_MS}) AS op_tijd,
+                sumIf(aantal, NOT besloten) AS open,
+                sum(aantal) AS berichten
+            SELECT leverancier, berichten, if(op_tijd + te_laat = 0, NULL, op_tijd / (op_tijd + te_laat)),
+                if(open = berichten, NULL, percentielen[1]), if(open = berichten, NULL, percentielen[2]),
+                if(open = berichten, NULL, percentielen[3]),
+                if(open = berichten, NULL, maxIf(duur_ms, besloten) / 1000),
+                te_laat, open, if(open = 0, NULL, maxIf(duur_ms, NOT besloten) / 1000)
+            FROM {bron} ARRAY JOIN momenten AS moment
+            {_waar(periode("moment.aangeleverd_op", van, tot))}
+            GROUP BY leverancier ORDER BY leverancier"""
         namen = "leverancier berichten binnen_norm p50_s p95_s p99_s max_s overschreden open oudste_open_s"
-        return _als_rijen(namen, self._rijen(sql, nu=nu, **grenzen))
+        grenzen = Filter(van=van, tot=tot).parameters
+        return _als_rijen(namen, self._rijen(sql, nu=nu, **parameters, **grenzen))
 
     def overschreden(
         self,
@@ -283,25 +313,28 @@ class Vragen(Stroomvragen):
 
     def _voeg_berichten_toe(self, batches: list[Rij], per_run: bool) -> None:
         bron, sleutel = ("berichten_per_run", "proceskenmerk") if per_run else ("berichten", "batch_id")
-        gevraagd = {batch["batch_id"] for batch in batches}
-        rijen = self._rijen(
-            f"""
-            SELECT leverancier, {sleutel}, nummer, bericht_id, berichttype, nullIf(code, ''), nullIf(stadium, ''),
-                waarschuwingen, diensten, toUnixTimestamp64Milli(ontvangen_op), toUnixTimestamp64Milli(verwerkt_op)
-            FROM {bron} WHERE batch_id IN {{batches:Array(UUID)}} ORDER BY nummer, bericht_id
-            """,
-            batches=sorted(gevraagd),
-        )
+        rijen: list[Sequence[Any]] = []
+        # A batch stands there once for each of its runs, and those may be far apart.
+        for deel in stukken(sorted({(een["leverancier"], UUID(een["batch_id"])) for een in batches}), PER_VRAAG):
+            voorwaarde, parameters = van_batches(deel)
+            rijen += self._rijen(
+                f"""
+                SELECT leverancier, {sleutel}, nummer, bericht_id, berichttype, nullIf(code, ''), nullIf(stadium, ''),
+                    waarschuwingen, diensten, toUnixTimestamp64Milli(ontvangen_op), toUnixTimestamp64Milli(verwerkt_op)
+                FROM {bron} WHERE {voorwaarde} ORDER BY nummer, bericht_id
+                """,
+                **parameters,
+            )
         namen = "nummer bericht_id berichttype code stadium waarschuwingen diensten ontvangen_op verwerkt_op"
         per_batch: dict[tuple[str, str], list[Sequence[Any]]] = {}
         for rij in rijen:
             per_batch.setdefault((rij[0], str(rij[1])), []).append(rij[2:])
         for batch in batches:
-            batch["berichten"] = _als_rijen(namen, per_batch[batch["leverancier"], batch[sleutel]])
+            batch["berichten"] = _als_rijen(namen, per_batch.get((batch["leverancier"], batch[sleutel]), []))
 
     def _achter(self, soort: str, uitgeklapt: str, kolom: str, filter_: Filter, code: str | None) -> list[Rij]:
         """What stands behind a number: codes with counts, or the messages of one code."""
-        voorwaarden = [soort, *filter_.over()]
+        voorwaarden = [soort, *filter_.over_berichten()]
         if filter_.over_batch():
             sleutel = "leverancier, batch_id, proceskenmerk" if filter_.runs else "leverancier, batch_id"
             batches = f"SELECT {sleutel} FROM {_bron('berichtverwerking', filter_)} {_waar(filter_.over_batch())}"
@@ -317,9 +350,6 @@ class Vragen(Stroomvragen):
         rijen = self._rijen(sql, **filter_.parameters, code=code)
         return _als_rijen("leverancier batch_id bericht_id nummer", rijen)
 
-
-_BEGIN, _EINDE = -9_000_000_000_000, 9_000_000_000_000
-"""Long before and after every time that a door has seen, in milliseconds."""
 
 _NA_CURSOR = "fromUnixTimestamp64Milli({cursor_op:Int64}, 'UTC'), {cursor_batch:UUID}, {cursor_leverancier:String}"
 

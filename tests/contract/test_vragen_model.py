@@ -78,6 +78,13 @@ def telling(berichten: list[Getoond]) -> dict[str, int]:
     }
 
 
+def tel(t: Tafel, model: Model) -> None:
+    """Counts as if every run were answered, also those that are not decided."""
+    for run in model.runs:
+        t.beantwoord(run)
+    t.vragen.tel_batches()
+
+
 levering = st.tuples(
     st.integers(0, 1),  # leverancier
     st.integers(0, 1),  # batch
@@ -106,17 +113,29 @@ def t(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tafel]:
     "Berichtverwerking (chapter 7) and Totalen (chapter 8) as the seed describes them",
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(leveringen=st.lists(levering, min_size=1, max_size=5), dubbel=st.booleans(), op_verwerking=st.booleans())
+@given(
+    leveringen=st.lists(levering, min_size=1, max_size=5),
+    dubbel=st.booleans(),
+    op_verwerking=st.booleans(),
+    tel_na=st.sets(st.integers(0, 4)),
+    beslis_later=st.booleans(),
+)
 def test_totalen_and_berichtverwerking_follow_the_rules(
-    t: Tafel, leveringen: list[tuple[int, int, int, list[tuple[UUID, str, bool]]]], dubbel: bool, op_verwerking: bool
+    t: Tafel,
+    leveringen: list[tuple[int, int, int, list[tuple[UUID, str, bool]]]],
+    dubbel: bool,
+    op_verwerking: bool,
+    tel_na: set[int],
+    beslis_later: bool,
 ) -> None:
+    """`tel_na`: after which deliveries all is counted that can be; `beslis_later`: in the end nothing is open."""
     leveranciers = sorted(uuid4().hex[:20] for _ in range(2))
     batch_ids = [uuid4() for _ in range(2)]
     model = Model([])
     geplaatst: set[tuple[str, UUID]] = set()
     for rijen in t.rijen.values():
         rijen.clear()
-    for leverancier, batch, uren, berichten in leveringen:
+    for plaats, (leverancier, batch, uren, berichten) in enumerate(leveringen):
         with t.samen():
             ids = [een for een, _, _ in berichten]
             run = t.lever(ids, T0 + uren * UUR, batch_ids[batch], leveranciers[leverancier])
@@ -132,6 +151,17 @@ def test_totalen_and_berichtverwerking_follow_the_rules(
                 codes = ["GeenTags"] if waarschuwing and code == "Verwerkt" else []
                 t.beslis(run, nummer, code, verwerkt_op, waarschuwingen=codes)
                 model.besloten[run.proceskenmerk, nummer] = Getoond(code, bool(codes), verwerkt_op)
+        if plaats in tel_na:
+            tel(t, model)
+    if beslis_later:
+        with t.samen():
+            for run in model.runs:
+                for nummer in range(1, len(run.ids) + 1):
+                    if (run.proceskenmerk, nummer) not in model.besloten:
+                        t.beslis(run, nummer, FOUT, run.aangeleverd_op + 11 * UUR)
+                        model.besloten[run.proceskenmerk, nummer] = Getoond(FOUT, False, run.aangeleverd_op + 11 * UUR)
+        if tel_na:
+            tel(t, model)
     if dubbel:
         for tabel, rijen in t.rijen.items():
             if rijen:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from threading import Event
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from domain.beslissing import Bekend, Uitkomst, beslis
 from domain.resultaat import Resultaat
 from sinks.rijen import Rijen, van_batch, van_resultaat, van_uitkomst
 from sinks.schrijver import Schrijver
+from sinks.tellingen import Plek
 from sinks.vragen import Vragen
 from streams.fence import EigenPartitie, Onteigend
 from streams.settings import Instellingen
@@ -115,6 +117,30 @@ async def test_a_finished_run_is_answered_once_and_an_open_one_not(op: Opstellin
         await een.ronde()
     assert await op.beantwoord() == [klaar]
     assert op.vragen._rijen("SELECT count() FROM open_runs")[0][0] == 1, "what is answered was forgotten"
+
+
+async def test_results_do_not_wait_until_what_is_finished_is_counted(
+    op: Opstelling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echt, mag = op.vragen.tel_batches, Event()
+
+    def traag(na: Plek) -> Plek | None:
+        assert mag.wait(60)
+        return echt(na)
+
+    monkeypatch.setattr(op.vragen, "tel_batches", traag)
+    eerste = await op.run()
+    een = op.veger()
+    await een.ronde()
+    tweede = await op.run()
+    await een.ronde()
+    assert await op.beantwoord() == sorted([eerste, tweede])
+    await op.toon()
+    mag.set()
+    werk = een._teller._werk
+    assert werk is not None
+    await werk
+    assert sorted(rij[0] for rij in op.vragen._rijen("SELECT runs FROM tellingen")) == sorted([[eerste], [tweede]])
 
 
 async def test_who_takes_over_knows_the_answers_that_clickhouse_does_not_show(op: Opstelling) -> None:
