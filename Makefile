@@ -9,9 +9,13 @@ UPGRADE ?=
 SEED ?=
 MINUTES ?= 5
 RATE ?= 300
+PARTS ?=
+KEER ?= 3
+SIZES ?=
 
 VENV := .venv/bin/python
 KLAAR := .venv/klaar
+BENCH := .venv-bench/klaar .venv-bench-quix/klaar
 PIN := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
@@ -48,8 +52,22 @@ lint: $(KLAAR) ## style, types, and the direction of imports
 	@$(VENV) -m mypy
 	@.venv/bin/lint-imports --no-logo
 
-bench: $(KLAAR) ## how our slices compare with one record a message: ratios within one run
-	@$(VENV) -m bench.codec
+bench: java $(BENCH) ## the line beside others that do the same, in rounds: PARTS="lijn xml" KEER=rounds SIZES="name=number ..."
+	@.venv-bench/bin/python -m bench $(PARTS) --keer $(KEER) $(if $(SIZES),--maat $(SIZES))
+
+define maak-venv
+@echo 'Setting up $(@D)'
+@$(PYTHON) -m venv --clear $(@D)
+@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+@touch $@
+endef
+
+.venv-bench/klaar: bench/requirements.txt
+	$(maak-venv)
+
+# quixstreams asks for other versions than the line has.
+.venv-bench-quix/klaar: bench/requirements-quix.txt
+	$(maak-venv)
 
 docs: $(KLAAR) ## write the generated half of docs/events.md, docs/settings.md and docs/rules.md again
 	@for page in events:avro.beschrijf settings:streams.beschrijf rules:tests.regeltabel; do \
@@ -61,7 +79,7 @@ lock: $(KLAAR) ## pin the requirements again after a change of pyproject.toml; U
 	@$(VENV) -m uv pip compile $(PIN) $(UPGRADE) --extra dev pyproject.toml --output-file requirements-dev.txt > /dev/null
 
 clean: ## remove what make built; data folders stay
-	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@rm -rf .venv .venv-bench .venv-bench-quix .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(KLAAR): pyproject.toml requirements-dev.txt
