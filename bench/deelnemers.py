@@ -224,6 +224,8 @@ class Peer(Deelnemer):
         self._uitkomst = f"{self.naam}.uitkomst"
 
     def bereid_voor(self) -> None:
+        if not Path(self._commando[0]).exists():
+            raise BenchFout(f"{self._commando[0]} is not there: 'make bench' sets up what the peers need")
         toneel = self.toneel
         nieuw = [NewTopic(naam, self.partities, 1, config=_MAX_BYTES) for naam in (self.onderwerp, self._uitkomst)]
         for belofte in toneel.admin.create_topics(nieuw).values():
@@ -242,8 +244,6 @@ class Peer(Deelnemer):
         )
         Tabel(opdracht).maak()
         omgeving = opdracht.bewaar(self.map / "opdracht.json")
-        if not Path(self._commando[0]).exists():
-            raise BenchFout(f"{self._commando[0]} is not there: 'make bench' sets up what the peers need")
         for _ in range(self._aantal):
             self.start(self._commando, omgeving)
         self.groepen = [self.naam] if self._aantal > 1 else []

@@ -53,8 +53,8 @@ class Maten:
 
 GROOT = Maten()
 KLEIN = Maten(
-    lijn_berichten=1000,
-    lijn_faust=1000,
+    lijn_berichten=500,
+    lijn_faust=500,
     lijn_burgers=20,
     lijn_hoogstens_s=120,
     xml_batches=3,

@@ -35,7 +35,7 @@ from sinks.stroomvragen import Stroomvragen, Vraag
 from sinks.vragen import Filter, Vragen
 
 MINSTENS = 5
-"""How often a question is put at least, whatever it takes."""
+"""How often a question is put at least, unless fewer were asked for, whatever it takes."""
 SLICES = (1, 125, 1000)
 """Messages of a slice that is looked up; a full batch over 8 partitions has 125 in each."""
 PER_SECONDE = 5000

@@ -132,23 +132,26 @@ def maten_van(maten: Maten) -> dict[str, Maat]:
 
 def meet(keer: int, alle_maten: Maten) -> Deel:
     """Every way in turn, without bijlagen and with, so many rounds; in the end all that was taken is looked for."""
-    maten = maten_van(alle_maten)
-    rondes: list[Cijfers] = []
     with (
-        tempfile.TemporaryDirectory(prefix="bench-xml-") as naam,
-        _draaiende(Broker(Path(naam) / "kafka")) as broker,
+        tempfile.TemporaryDirectory(prefix="bench-xml-", ignore_cleanup_errors=True) as naam,
+        Broker(Path(naam) / "kafka") as broker,
         open_deur(Path(naam) / "data", broker) as deur,
-        Progress(console=Console(stderr=True), transient=True) as balk,
     ):
+        return meet_op(deur, Path(naam), keer, maten_van(alle_maten))
+
+
+def meet_op(deur: Deur, map_: Path, keer: int, maten: dict[str, Maat]) -> Deel:
+    """The same at a door that is open."""
+    rondes: list[Cijfers] = []
+    deur.neem_aan(maak_partij(_OPWARMER, map_), 1)
+    with Progress(console=Console(stderr=True), transient=True) as balk:
         stap = balk.add_task("xml", total=keer * len(maten) * len(_WERK))
-        opwarmer = maak_partij(_OPWARMER, Path(naam))
-        deur.neem_aan(opwarmer, 1)
         for ronde in range(keer):
             rondes.append({})
             for soort, maat in maten.items():
-                with tempfile.TemporaryDirectory(dir=naam) as map_:
-                    rondes[-1] |= _ronde(ronde, soort, maat, deur, Path(map_), balk, stap)
-        controleer(deur)
+                with tempfile.TemporaryDirectory(dir=map_) as van_ronde:
+                    rondes[-1] |= _ronde(ronde, soort, maat, deur, Path(van_ronde), balk, stap)
+    controleer(deur)
     return Deel(
         "xml",
         [Meting(*wat, [cijfers[wat] for cijfers in rondes]) for wat in rondes[0]],
@@ -269,16 +272,6 @@ def _hecht_aan(aantal: int, ontwerp: Ontwerp, _: Random) -> None:
     regel = f"bij bericht {ontwerp.velden['BerichtID']}"
     pdfs = [maak_pdf(f"Bijlage {nummer} {regel}", BIJLAGE_BYTES) for nummer in range(1, aantal + 1)]
     ontwerp.bijlagen = [bijlage(nummer, pdf) for nummer, pdf in enumerate(pdfs, 1)] or None
-
-
-@contextmanager
-def _draaiende(broker: Broker) -> Iterator[Broker]:
-    """Starts it, and stops it also when Ctrl-C comes while it starts."""
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.stop()
 
 
 @contextmanager

@@ -3,19 +3,28 @@
 import json
 import os
 import random
+import signal
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from bench import lijn
+from bench.maten import KLEIN
 from bench.taak import SLICE_IN, Opdracht, Regels, lees
+from bench.toneel import Toneel, wacht_tot
 from bench.werk import Werk, als_slices, burgers, maak_opwarming, maak_werk
 from domain import bsn
 from domain.batch import partitie
+from sinks.embedded.proces import EmbeddedClickHouse
+from streams.broker import Broker
 
 REPO = Path(__file__).parents[2]
 PYTHON = REPO / ".venv-bench" / "bin" / "python"
+HIER = (lijn.LIJN, lijn.CONFLUENT, lijn.AIOKAFKA)
+"""Who needs nothing but what the line has."""
 RATIOS = {
     "line_vs_confluent",
     "line_vs_aiokafka",
@@ -74,9 +83,21 @@ def test_who_warms_up_meets_every_citizen_in_every_partition() -> None:
 
 
 @pytest.mark.integration
+def test_the_line_and_the_loops_bring_every_message_through_once(
+    broker: Broker, clickhouse: EmbeddedClickHouse, tmp_path: Path
+) -> None:
+    """The bench itself compares rows, codes and events with what must come out; who differs has failed."""
+    with Toneel(tmp_path, burgers(KLEIN.lijn_burgers), broker, clickhouse) as toneel:
+        deel = lijn.meet_op(toneel, 1, KLEIN, [een for een in lijn.INSCHRIJVINGEN if een.naam in HIER])
+    assert deel.mislukt == {}
+    assert deel.ratios.keys() == {"line_vs_confluent", "line_vs_aiokafka"}
+    assert all(len(meting.waarden) == 1 and meting.waarden[0] > 0 for meting in deel.metingen if not meting.bijzaak)
+    assert [naam for naam in toneel.admin.list_topics(None, 30).topics if naam.startswith("bench")] == []
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(not PYTHON.exists(), reason="the frameworks are in .venv-bench, which 'make bench' sets up")
 def test_every_contestant_brings_every_message_through_once(tmp_path: Path) -> None:
-    """The bench itself compares rows, codes and events with what must come out, and fails where they differ."""
-    assert PYTHON.exists(), "the peers are not installed: see the Makefile"
     naar = tmp_path / "results.json"
     gedaan = subprocess.run(
         [PYTHON, "-m", "bench", "lijn", "--klein", "--keer", "1", "--naar", naar],
@@ -91,4 +112,29 @@ def test_every_contestant_brings_every_message_through_once(tmp_path: Path) -> N
     assert resultaat["ratios"].keys() >= RATIOS
     assert all(waarde > 0 for waarde in resultaat["ratios"].values())
     assert [pad.name for pad in tmp_path.iterdir()] == ["results.json"], "temporary data stays behind"
-    assert str(tmp_path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert onze_processen(tmp_path) == ""
+
+
+@pytest.mark.integration
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    proces = subprocess.Popen(
+        [sys.executable, "-m", "bench", "vragen", "--naar", tmp_path / "results.json"],
+        cwd=REPO,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    wacht_tot(lambda: list(tmp_path.glob("bench-vragen-*/store")), 60, "ClickHouse runs")
+    os.killpg(proces.pid, signal.SIGINT)
+    _, gezegd = proces.communicate(timeout=60)
+    assert proces.returncode == 130, gezegd
+    assert "nothing is left running" in gezegd
+    assert list(tmp_path.iterdir()) == []
+    assert onze_processen(tmp_path) == ""
+
+
+def onze_processen(map_: Path) -> str:
+    """The command lines that name a folder."""
+    alle = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return "".join(regel for regel in alle.splitlines() if str(map_) in regel)

@@ -2,8 +2,6 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +12,7 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
 from bench import pdf, xml
+from bench.maten import KLEIN
 from bench.meting import DOELEN, Deel
 from domain.waarschuwing import Waarschuwing
 from sinks.objecten import ObjectOntbreekt
@@ -31,27 +30,23 @@ def eenheden(deel: Deel) -> dict[str, set[str]]:
     return alle
 
 
-def test_the_door_is_measured_beside_the_bare_parser_with_and_without_bijlagen() -> None:
-    deel = xml.meet(1, klein=True)
-    assert set(deel.ratios) == {"xml_vs_bare", "xml_with_bijlagen_vs_bare"} <= set(DOELEN)
-    gemeten = eenheden(deel)
-    for soort in ("without bijlagen", "with bijlagen"):
-        for naam in ("lxml parse and XSD alone", "our reader alone"):
-            assert gemeten[f"{naam}, {soort}"] == {"MB/s", "messages/s", "CPU s/GB"}
-        assert gemeten[f"door, 4 at a time, {soort}"] >= {"MB/s", "messages/s", "CPU s of the door/GB"}
-    assert all(waarde > 0 for waarden in deel.ratios.values() for waarde in waarden)
+def test_the_door_is_measured_beside_the_bare_parser_and_what_it_took_is_looked_for(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with xml.open_deur(tmp_path / "data", broker, f"t{uuid4().hex[:12]}.") as deur:
+        deel = xml.meet_op(deur, tmp_path, 1, xml.maten_van(KLEIN))
+        assert set(deel.ratios) == {"xml_vs_bare", "xml_with_bijlagen_vs_bare"} <= set(DOELEN)
+        gemeten = eenheden(deel)
+        for soort in ("without bijlagen", "with bijlagen"):
+            for naam in ("lxml parse and XSD alone", "our reader alone"):
+                assert gemeten[f"{naam}, {soort}"] == {"MB/s", "messages/s", "CPU s/GB"}
+            assert gemeten[f"door, 4 at a time, {soort}"] >= {"MB/s", "messages/s", "CPU s of the door/GB"}
+        assert all(waarde > 0 for waarden in deel.ratios.values() for waarde in waarden)
 
-
-@contextmanager
-def gevulde_deur(broker: Broker, map_: Path) -> Iterator[xml.Deur]:
-    """A door that has taken one small batch with bijlagen, and nothing before."""
-    with xml.open_deur(map_ / "data", broker, f"t{uuid4().hex[:12]}.") as deur:
-        deur.neem_aan(xml.maak_partij(xml.Maat(1, 3, 4), map_), 1)
-        yield deur
-
-
-def test_what_was_taken_must_be_in_kafka_and_in_the_store(broker: Broker, tmp_path: Path) -> None:
-    with gevulde_deur(broker, tmp_path) as deur:
+        partij = xml.maak_partij(xml.Maat(1, 2), tmp_path)
+        partij.paden[0].write_bytes(b"<geen/>")
+        with pytest.raises(RuntimeError, match="400"):
+            deur.neem_aan(partij, 1)
         xml.controleer(deur)
         deur.genomen[uuid4()] = xml.Maat(1, 3)
         with pytest.raises(AssertionError, match="every batch that was taken"):
@@ -60,14 +55,6 @@ def test_what_was_taken_must_be_in_kafka_and_in_the_store(broker: Broker, tmp_pa
         shutil.rmtree(tmp_path / "data" / "opslag")
         with pytest.raises(ObjectOntbreekt):
             xml.controleer(deur)
-
-
-def test_a_delivery_that_is_not_taken_ends_the_bench(broker: Broker, tmp_path: Path) -> None:
-    with gevulde_deur(broker, tmp_path) as deur:
-        partij = xml.maak_partij(xml.Maat(1, 2), tmp_path)
-        partij.paden[0].write_bytes(b"<geen/>")
-        with pytest.raises(RuntimeError, match="400"):
-            deur.neem_aan(partij, 1)
 
 
 def speel_anderen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +79,7 @@ def speel_anderen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_pdf_check_is_measured_in_its_processes_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     speel_anderen(monkeypatch)
-    deel = pdf.meet(1, klein=True)
+    deel = pdf.meet(1, KLEIN)
     assert "pdf_vs_pikepdf_open" in deel.ratios
     gemeten = eenheden(deel)
     assert len(gemeten) == 4
@@ -100,15 +87,23 @@ def test_the_pdf_check_is_measured_in_its_processes_and_alone(monkeypatch: pytes
     assert all(waarde > 0 for waarden in deel.ratios.values() for waarde in waarden)
 
 
+def test_a_library_that_is_not_installed_is_named_and_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    speel_anderen(monkeypatch)
+    monkeypatch.setitem(sys.modules, "pikepdf", None)
+    deel = pdf.meet(1, KLEIN.met(["pdf_bestanden=50"]))
+    assert deel.mislukt.keys() == {"pikepdf.open alone"}
+    assert deel.ratios.keys() == {"pdf_vs_pdfium_open"}
+
+
 def test_a_check_that_says_something_else_ends_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     speel_anderen(monkeypatch)
     monkeypatch.setattr(pdf, "controleer", lambda _: (Waarschuwing.XFA,))
     with pytest.raises(AssertionError, match="must find what was made wrong"):
-        pdf.meet(1, klein=True)
+        pdf.meet(1, KLEIN)
 
 
 def test_every_kind_of_pdf_is_among_the_files() -> None:
-    bestanden = pdf.maak_bestanden(pdf.KLEIN_AANTAL)
+    bestanden = pdf.maak_bestanden(KLEIN.pdf_bestanden)
     assert {bestand.soort for bestand in bestanden} == {
         *("ordinary", "with something wrong", "small", "big", "no PDF", "cut off")
     }

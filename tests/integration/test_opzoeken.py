@@ -1,5 +1,6 @@
 """The look-up of what is decided, on the real engine: how many questions a take asks, and how many rows each reads."""
 
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -7,8 +8,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.query import QueryResult
 
-from bench.opzoeken import geplaatst, nieuw, vul
+from bench.historie import Historie, maak
+from bench.vragen import nieuw
 from domain.codes import Verwerkingscode
+from sinks.embedded.proces import EmbeddedClickHouse
 from sinks.stroomvragen import Stroomvragen
 from tests.integration.opstelling import Opstelling, beslis
 from tests.slices import RUN, A, kader, maak_slice
@@ -21,11 +24,10 @@ INSERT = """INSERT INTO bekend (sleutel, leverancier, bericht_id, proceskenmerk,
     SELECT cityHash64({wie:String}, {id:UUID} AS id), {wie:String}, id, {run:UUID}, 1, 'Verwerkt', 1"""
 
 
-@pytest.fixture
-def antwoorden(database: Client, monkeypatch: pytest.MonkeyPatch) -> list[QueryResult]:
+def luister(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[QueryResult]:
     """Fills with the answers to all questions on `bekend`."""
     gegeven: list[QueryResult] = []
-    vraag = database.query
+    vraag = client.query
 
     def tel(sql: str, *args: Any, **opties: Any) -> QueryResult:
         antwoord = vraag(sql, *args, **opties)
@@ -33,13 +35,14 @@ def antwoorden(database: Client, monkeypatch: pytest.MonkeyPatch) -> list[QueryR
             gegeven.append(antwoord)
         return antwoord
 
-    monkeypatch.setattr(database, "query", tel)
+    monkeypatch.setattr(client, "query", tel)
     return gegeven
 
 
 async def test_a_take_asks_one_bulk_question_a_slice_or_less(
-    op: Opstelling, database: Client, antwoorden: list[QueryResult], monkeypatch: pytest.MonkeyPatch
+    op: Opstelling, database: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    antwoorden = luister(database, monkeypatch)
     groottes = (1000, 1000, 125)
     slices = [
         maak_slice(
@@ -57,16 +60,21 @@ async def test_a_take_asks_one_bulk_question_a_slice_or_less(
 
 
 def test_rows_read_for_a_slice_follow_the_slice_and_not_the_history(
-    database: Client, antwoorden: list[QueryResult]
+    clickhouse: EmbeddedClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def rijen(slice_: int, historie: int) -> int:
-        oude = geplaatst(database, slice_ // 2, historie)
-        assert len(Stroomvragen(database).bekend(nieuw(slice_ - len(oude)) + oude)) == len(oude)
-        return int(antwoorden[-1].summary["read_rows"])
+    def rijen(historie: Historie, slice_: int) -> int:
+        oude = historie.geplaatst(slice_ // 2, Random(slice_))
+        with monkeypatch.context() as hierin:
+            antwoorden = luister(historie.client, hierin)
+            assert len(Stroomvragen(historie.client).bekend(nieuw(slice_ - len(oude)) + oude)) == len(oude)
+            return int(antwoorden[-1].summary["read_rows"])
 
-    vul(database, 0, KORT)
-    kort = [rijen(slice_, KORT) for slice_ in (125, 1000)]
-    vul(database, KORT, LANG)
-    lang = [rijen(slice_, LANG) for slice_ in (125, 1000)]
+    gelezen: list[list[int]] = []
+    for lengte in (KORT, LANG):
+        historie = maak(clickhouse.url, lengte)
+        gelezen.append([rijen(historie, slice_) for slice_ in (125, 1000)])
+        historie.client.command(f"DROP DATABASE {historie.client.database}")
+        historie.client.close()
+    kort, lang = gelezen
     assert min(kort) > 0
     assert all(na < 5 * voor for voor, na in zip(kort, lang, strict=True)), (kort, lang)
