@@ -77,6 +77,9 @@ docs: $(KLAAR) ## write the generated half of docs/events.md, docs/settings.md a
 lock: $(KLAAR) ## pin the requirements again after a change of pyproject.toml; UPGRADE=--upgrade takes the newest
 	@$(VENV) -m uv pip compile $(PIN) $(UPGRADE) pyproject.toml --output-file requirements.txt > /dev/null
 	@$(VENV) -m uv pip compile $(PIN) $(UPGRADE) --extra dev pyproject.toml --output-file requirements-dev.txt > /dev/null
+	@$(VENV) -m uv pip compile $(PIN) $(UPGRADE) --constraint requirements.txt pyproject.toml bench/requirements.in \
+	  --output-file bench/requirements.txt > /dev/null
+	@$(VENV) -m uv pip compile $(PIN) $(UPGRADE) bench/requirements-quix.in --output-file bench/requirements-quix.txt > /dev/null
 
 clean: ## remove what make built; data folders stay
 	@rm -rf .venv .venv-bench .venv-bench-quix .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

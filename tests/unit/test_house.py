@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
 import typer.main
 
 import avro.beschrijf
@@ -15,6 +16,7 @@ from streams.settings import Instellingen
 from streams.topics import DAG_MS, topics
 
 REPO = Path(__file__).parents[2]
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "bench/requirements.txt", "bench/requirements-quix.txt")
 MAX_LINES = 400
 MAX_TEST_LINES = 700
 COMMANDS = ("demo", "up", "test", "test-unit", "test-long", "chaos", "lint", "bench", "docs", "lock", "clean")
@@ -60,7 +62,7 @@ def test_no_file_names_what_is_only_here() -> None:
 
 
 def test_every_requirement_is_pinned_with_hashes() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in REQUIREMENTS:
         requirements = (REPO / name).read_text().replace("\\\n", " ").splitlines()
         assert len(requirements) > 20
         loose = [
@@ -71,12 +73,12 @@ def test_every_requirement_is_pinned_with_hashes() -> None:
         assert loose == [], name
 
 
-def test_what_runs_is_pinned_the_same_for_development() -> None:
-    runs, develops = (
-        set(re.findall(r"^\S+==\S+", (REPO / n).read_text(), re.M))
-        for n in ("requirements.txt", "requirements-dev.txt")
+@pytest.mark.parametrize("elsewhere", ["requirements-dev.txt", "bench/requirements.txt"])
+def test_what_runs_is_pinned_the_same_for_development_and_for_the_bench(elsewhere: str) -> None:
+    runs, there = (
+        set(re.findall(r"^\S+==\S+", (REPO / name).read_text(), re.M)) for name in ("requirements.txt", elsewhere)
     )
-    assert runs - develops == set()
+    assert runs - there == set()
 
 
 def test_python_files_fit_on_a_few_screens() -> None:
