@@ -156,9 +156,14 @@ def latenties(zendingen: Sequence[Zending], peiling: Peiling) -> tuple[Getallen,
 
 
 def uitslag(
-    maat: Maat, tempo: int, zendingen: Sequence[Zending], peiling: Peiling, redenen: Sequence[str] = ()
+    maat: Maat,
+    tempo: int,
+    zendingen: Sequence[Zending],
+    peiling: Peiling,
+    redenen: Sequence[str] = (),
+    ongezien: int = 0,
 ) -> Uitslag:
-    """What a rate gave. `redenen`: why the line cannot bear it, as far as that was seen already."""
+    """What a rate gave. `redenen`: why the line cannot bear it, as far as that was seen; `ongezien`: see `breek_af`."""
     moest, genomen, zichtbaar = latenties(zendingen, peiling)
     begin = zendingen[0].moest_op
     telt = moest >= min(begin + maat.warm_s, zendingen[-1].moest_op)
@@ -171,7 +176,7 @@ def uitslag(
         groottes=[zending.berichten for zending in zendingen],
         sinds_202=(zichtbaar - genomen)[telt],
         sinds_moest=sinds_moest,
-        per_s=len(moest) / (float(zichtbaar.max()) - begin),
+        per_s=(len(moest) - ongezien) / (float(zichtbaar.max()) - begin),
         peilfouten=peiling.fouten(),
         te_laat=max(zending.ging_op - zending.moest_op for zending in zendingen),
         uitgesteld=sum(zending.uitgesteld for zending in zendingen),
@@ -184,7 +189,7 @@ async def meet_tempo(
 ) -> Uitslag:
     """Offers at one rate; returns when all of it is visible, or the line had time enough for that."""
     zendingen: list[Zending] = []
-    peiling, redenen = Peiling(), list[str]()
+    peiling, redenen, ongezien = Peiling(), list[str](), 0
     volgt = asyncio.create_task(peiling.volg(vragen, time.time_ns() // 1_000_000))
 
     def opgeven() -> bool:
@@ -203,10 +208,11 @@ async def meet_tempo(
         if len(genomen) < len(zendingen):
             redenen.append(f"{len(zendingen) - len(genomen)} of {len(zendingen)} batches were not taken in the end")
         zendingen = genomen
-        redenen.append(f"{peiling.breek_af(zendingen):,} messages were not visible {maat.hoogstens_s:g} s later")
+        ongezien = peiling.breek_af(zendingen)
+        redenen.append(f"{ongezien:,} messages were not visible {maat.hoogstens_s:g} s later")
     finally:
         volgt.cancel()
-    return uitslag(maat, tempo, zendingen, peiling, redenen)
+    return uitslag(maat, tempo, zendingen, peiling, redenen, ongezien)
 
 
 def meet(keer: int, maten: Maten) -> Deel:
