@@ -287,6 +287,6 @@ def _uitleg(maat: Maat) -> list[str]:
         "since what waits is split meanwhile, and the broker's in being written is in it",
         f"memory is the most of a process, with what it started, in looks {KIJK_S:g} s apart; worker_rss_mb is the "
         "kernel's own highest RSS of a worker over all of it. MB are MiB",
-        "in the end every message must be in Totalen, Verwerkt, unless a backlog did not drain; and no process may have "
-        "been started again",
+        "in the end every message must be in Totalen, Verwerkt, unless a backlog did not drain; and no process may "
+        "have been started again",
     ]
