@@ -33,7 +33,7 @@ _BREEDTE = 132
 _ONDERBROKEN = 130
 _SEINEN = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-fouten = Console(stderr=True, highlight=False)
+fouten = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> int:
