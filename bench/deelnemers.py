@@ -87,7 +87,7 @@ class Deelnemer(contextlib.AbstractContextManager["Deelnemer"]):
         weg = [
             onderwerp for onderwerp in self.toneel.admin.list_topics(None, 30).topics if onderwerp.startswith(self.naam)
         ]
-        for belofte in self.toneel.admin.delete_topics(weg).values():
+        for belofte in self.toneel.admin.delete_topics(weg).values() if weg else ():
             belofte.result(60)
 
     @cached_property
