@@ -27,6 +27,7 @@ import aiohttp
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.werk import LIJN_PARTITIES
 from cli.laad import laad
 from cli.wachten import wacht
 from domain.bsn import BREEDTE
@@ -57,9 +58,9 @@ _CIJFERS = [plaats for plaats in range(_GUID) if plaats not in (8, 13, 18, 23)]
 
 @contextmanager
 def draaiende_stapel(data: Path, workers: int, **instellingen: object) -> Iterator[Instellingen]:
-    """The embedded stack on a folder: default settings but these and `CACHE_S`; gone at the end, come what may."""
+    """The embedded stack on a folder: default settings but these and `gegeven`; gone at the end, come what may."""
     omgeving = {naam: waarde for naam, waarde in os.environ.items() if not naam.startswith(_VAN_ONS)}
-    gegeven = {"profielservice_cache_s": CACHE_S} | instellingen
+    gegeven = {"profielservice_cache_s": CACHE_S, "partities_bericht": LIJN_PARTITIES} | instellingen
     omgeving |= {f"{_VAN_ONS}{naam.upper()}": str(waarde) for naam, waarde in gegeven.items()}
     data.mkdir(exist_ok=True)
     log = data / "bench-up.log"

@@ -33,6 +33,8 @@ from streams.topics import maak_topics
 
 QUIX = WORTEL / ".venv-bench-quix" / "bin" / "python"
 _CODEER = {"slices": werk.als_slices, "json-slices": werk.als_json_slices, "json": werk.als_json}
+_KIJK_S = 0.2
+"""Between two looks at how far it is: each takes ClickHouse some milliseconds."""
 _MAX_BYTES = {"max.message.bytes": str(MAX_RECORD_BYTES)}
 
 
@@ -110,7 +112,7 @@ class Deelnemer(contextlib.AbstractContextManager["Deelnemer"]):
                     raise BenchFout(f"a process ended with {proces.returncode}: {log[-2000:]}")
             return conditie()
 
-        wacht_tot(kijk, binnen_s, wat)
+        wacht_tot(kijk, binnen_s, wat, _KIJK_S)
 
     def seinen(self, signaal: signal.Signals) -> None:
         """Sends a signal to each of its processes."""
@@ -176,6 +178,7 @@ class Lijn(Deelnemer):
             clickhouse=toneel.clickhouse.url,
             profielservice=toneel.profielservice,
             profielservice_cache_s=7 * 86400,
+            partities_bericht=werk.LIJN_PARTITIES,
             topic_prefix=f"{self.naam}.",
             database=self.naam,
         )

@@ -276,8 +276,9 @@ def als_deel(rondes: Sequence[Ronde]) -> Deel:
 
 def _uitleg(maat: Maat) -> list[str]:
     return [
-        f"the embedded stack with {WORKERS} worker, default settings and a profile cache of 7 days that begins empty, "
-        f"new for each round; messages without bijlagen from {len(OINS)} leveranciers: most ask about their recipient",
+        f"the embedded stack with {WORKERS} worker, 2 partitions of `bericht` and a profile cache "
+        f"of 7 days that begins empty, new for each round; "
+        f"messages without bijlagen from {len(OINS)} leveranciers: most ask about their recipient",
         f"in flow: {maat.tempo:,} messages/s over HTTP for {maat.duur_s:g} s after {maat.warm_s:g} s that do not "
         "count; CPU until every result is made, idle CPU included; cpu_s_per_million is that of "
         f"{', '.join(SAMEN)} together. The profile service is another's, and apart; the sender is in none of them",

@@ -14,6 +14,7 @@ from domain.tijd import DAG_MS, UUR_MS
 from sinks.database import maak_client
 from sinks.migreer import migreer
 from sinks.stroomvragen import Vraag
+from sinks.tellingen import BEGIN, Plek
 from sinks.vragen import Vragen
 
 BYTES_PER_BERICHT = 300
@@ -205,8 +206,11 @@ def maak(url: str, berichten: int, vorder: Callable[[int], None] = lambda _: Non
 
 
 def veeg(vragen: Vragen) -> None:
-    """Tidies up, as the sweep for results does beside the line: the one place where the bench does what it does."""
+    """Tidies up and counts, as the sweep for results does beside the line: the one place where the bench does it."""
     vragen.vergeet_beantwoorde_runs()
+    na: Plek | None = BEGIN
+    while na is not None:
+        na = vragen.tel_batches(na)
 
 
 def getal(client: Client, wat: str) -> int:

@@ -302,8 +302,9 @@ def _midden(een: Uitslag) -> float:
 def _uitleg(maat: Maat) -> Iterator[str]:
     groottes = ", ".join(map(str, maat.groottes))
     yield (
-        f"the embedded stack with {WORKERS} worker, default settings and a profile cache of 7 days that begins empty, "
-        f"new for each round; each rate for {maat.warm_s:g} s that do not count and {maat.duur_s:g} s that do, in "
+        f"the embedded stack with {WORKERS} worker, 2 partitions of `bericht` and a profile cache "
+        f"of 7 days that begins empty, new for each round; "
+        f"each rate for {maat.warm_s:g} s that do not count and {maat.duur_s:g} s that do, in "
         f"batches of {groottes} messages without bijlagen in turn, from {len(OINS)} leveranciers, over HTTP"
     )
     yield (

@@ -229,6 +229,7 @@ def _uitleg(maten: Maten) -> list[str]:
         "the peers do the checks, the outcome event (acks=all) and the row; the line also looks up duplicates, stores "
         "messages encrypted, decides in transactions, keeps a processing log, and answers every batch",
         "of everyone the rows and the events are counted by code: all of the work, and the same answers, or it failed",
+        "the line has 2 partitions of `bericht`, so that its slices are of 250 messages too; all else is as by default",
         "slices: Avro arrays of 250 records, by fastavro (JSON slices: by orjson); 1 a message: JSON, by orjson, as is "
         "fastest there; rows go in as Arrow, 20 000 at a time while there are so many; offsets are committed after "
         "the insert (bytewax keeps them itself: recovery)",

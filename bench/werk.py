@@ -19,8 +19,10 @@ from voorbeeld import personen
 
 LEVERANCIER = "00000099000000001000"
 INACTIEF = "PAUZE"
+LIJN_PARTITIES = 2
+"""Of the line's `bericht`, one for each core here: a batch of 500 becomes slices of 250, as the peers have."""
 PARTITIES = 8
-"""Of a peer's topics, and of the line's `bericht`."""
+"""Of a peer's topics."""
 _BATCH = 500
 _TEKST = 300
 """Characters of a message's text."""
