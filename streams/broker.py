@@ -24,13 +24,15 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
-from streams.kafka_jars import BrokerError, java, klassepad, last_words, run
+from streams.kafka_jars import BrokerError, archief, java, klassepad, last_words, run
 
 __all__ = [
     "Broker",
@@ -87,6 +89,8 @@ class BrokerInstellingen:
     """Port the broker talks to its own controller on, on loopback."""
     heap_mb: int = 768
     """Upper bound of the JVM's heap, in MiB; with 256 it ends when several records of 24 MiB come at once."""
+    klassenlijst: Path | None = None
+    """Where it is to list the classes that it loads, instead of starting from their archive."""
 
 
 def commando(instellingen: BrokerInstellingen) -> list[str]:
@@ -101,6 +105,8 @@ def commando(instellingen: BrokerInstellingen) -> list[str]:
     if "," in str(data):
         raise BrokerError(f"Kafka takes no comma in the name of its folder: {data}")
     java_binary, jars = java(), klassepad()
+    lijst = instellingen.klassenlijst
+    klassen = [f"-XX:DumpLoadedClassList={lijst}"] if lijst else archief(java_binary, jars, _oefen)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     metadata, records, logs, tmp = (data / name for name in ("metadata", "records", "logs", "tmp"))
     for folder in (metadata, records, logs, tmp):
@@ -126,6 +132,7 @@ def commando(instellingen: BrokerInstellingen) -> list[str]:
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-CreateCoredumpOnCrash",
         "-XX:-UsePerfData",
+        *klassen,
         f"-XX:ErrorFile={logs / 'jvm-crash.log'}",
         f"-Djava.io.tmpdir={tmp}",
         f"-Dberichtenstroom.logs={logs}",
@@ -188,8 +195,9 @@ class Broker:
     Start it from a thread that lives as long as the broker must (see `sterf_met_ouder`).
     """
 
-    def __init__(self, data: Path, poort: int | None = None) -> None:
+    def __init__(self, data: Path, poort: int | None = None, klassenlijst: Path | None = None) -> None:
         self.data = data
+        self.klassenlijst = klassenlijst
         self.poort = poort or vrije_poort()
         self.adres = f"{HOST}:{self.poort}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -205,7 +213,7 @@ class Broker:
         """Returns when the broker is ready; raises BrokerError, with what the broker said, when it is not in time."""
         while (controller_poort := vrije_poort()) == self.poort:
             continue
-        command = commando(BrokerInstellingen(self.data, self.poort, controller_poort))
+        command = commando(BrokerInstellingen(self.data, self.poort, controller_poort, klassenlijst=self.klassenlijst))
         with (self.data / "logs" / "console.log").open("wb") as console:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, preexec_fn=sterf_met_ouder
@@ -247,6 +255,23 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _oefen(klassenlijst: Path) -> None:
+    """The short life of a broker that lists the classes it loads: a topic, a transaction and who reads it."""
+    with TemporaryDirectory() as data, Broker(Path(data), klassenlijst=klassenlijst) as broker:
+        client: dict[str, str | int | float | bool] = {"bootstrap.servers": broker.adres, "log_level": 0}
+        admin = AdminClient(client)
+        admin.create_topics([NewTopic("t", 1, 1)])["t"].result(START_TIMEOUT_S)
+        producer = Producer({**client, "transactional.id": "t"})
+        producer.init_transactions(START_TIMEOUT_S)
+        producer.begin_transaction()
+        producer.produce("t", b"t")
+        producer.commit_transaction(START_TIMEOUT_S)
+        consumer = Consumer({**client, "group.id": "t", "auto.offset.reset": "earliest"})
+        consumer.subscribe(["t"])
+        consumer.poll(START_TIMEOUT_S)
+        consumer.close()
 
 
 def _server(instellingen: BrokerInstellingen, metadata: Path, records: Path) -> dict[str, object]:

@@ -2,23 +2,31 @@
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+
 REPO = Path(__file__).resolve().parents[1]
+BOUW = REPO / ".build" / "kafka"
 JAVA_MINIMUM = 17
 MAVEN_MINIMUM = (3, 6, 3)
 MAVEN_TIMEOUT_S = 900
+ARCHIEF_TIMEOUT_S = 120
+
+log = logging.getLogger(__name__)
 
 
 class BrokerError(Exception):
     """The broker cannot be started or does not answer; the text is one line for the user, with what to do about it."""
 
 
-def klassepad(bouw: Path = REPO / ".build" / "kafka") -> str:
+def klassepad(bouw: Path = BOUW) -> str:
     """The Java class path of the broker, resolved by Maven once for each content of `pom.xml` and kept under `bouw`.
 
     Processes that ask at the same moment wait for the first. Raises BrokerError when Java or Maven is missing or too
@@ -34,6 +42,51 @@ def klassepad(bouw: Path = REPO / ".build" / "kafka") -> str:
         if not kept.is_file() or not all(Path(jar).is_file() for jar in kept.read_text().split(os.pathsep)):
             _resolve(pom, kept)
     return kept.read_text()
+
+
+def archief(java: str, jars: str, oefen: Callable[[Path], object], bouw: Path = BOUW) -> list[str]:
+    """Options with which this Java starts the broker in half the work: an archive of its classes, read and checked.
+
+    The first who asks makes the archive (some ten seconds) and others wait; it is kept under `bouw` for these jars and
+    this Java. `oefen` runs the broker once and lists its classes in the file it is given. Where none can be made (an
+    empty file keeps that in mind), or Java finds that it does not fit, the broker starts without, as it always did.
+    """
+    if os.pathsep in str(bouw):  # Java would take it for two archives
+        return []
+    made_for = f"{jars}\n{Path(java).resolve()}\n{Path(java).stat().st_mtime_ns}"
+    kept = bouw / f"klassen-{hashlib.sha256(made_for.encode()).hexdigest()[:16]}.jsa"
+    with (bouw / "klassen.lock").open("w") as lock:  # another one: whoever runs `oefen` asks for the class path
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.is_file():
+            _archive(java, jars, oefen, kept)
+    return [f"-XX:SharedArchiveFile={kept}", "-Xshare:auto", "-Xlog:cds=off"] if kept.stat().st_size else []
+
+
+def _archive(java: str, jars: str, oefen: Callable[[Path], object], kept: Path) -> None:
+    """Has Java write the archive to `kept`, whole and on the disk, or leaves it empty."""
+    listed, fresh = kept.with_suffix(".lst"), kept.with_suffix(".new")
+    fresh.unlink(missing_ok=True)  # of one who was killed here
+    try:
+        oefen(listed)
+        # G1, since only that takes objects along; a broker with another collector can use them.
+        dump = [
+            java,
+            "-XX:+UseG1GC",
+            "-Xshare:dump",
+            f"-XX:SharedClassListFile={listed}",
+            f"-XX:SharedArchiveFile={fresh}",
+        ]
+        done = run([*dump, "-cp", jars], ARCHIEF_TIMEOUT_S)
+        if done.returncode != 0:
+            raise BrokerError(last_words(done.stdout))
+        with fresh.open("rb") as file:
+            os.fsync(file)
+        fresh.replace(kept)
+    except (BrokerError, KafkaException, OSError, subprocess.TimeoutExpired) as error:
+        log.warning("Kafka will start without an archive of its classes: %s", error)
+        kept.touch()
+    finally:
+        listed.unlink(missing_ok=True)
 
 
 def _resolve(pom: Path, kept: Path) -> None:

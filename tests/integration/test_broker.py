@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -26,6 +27,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from streams.broker import Broker, BrokerError, BrokerInstellingen, commando, vrije_poort, wacht_tot_klaar
+from streams.kafka_jars import archief
 
 pytestmark = pytest.mark.integration
 
@@ -139,6 +141,23 @@ def test_records_and_committed_offsets_outlive(ending: Callable[[Broker], None],
         assert [known.offset for known in reader.committed([TopicPartition(topic, 0)], timeout=30)] == [20]
         reader.close()
         send(second, topic, [b"goes on"])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda whole: whole[:100_000], lambda whole: bytes(len(whole)), lambda _: b"no archive"]
+)
+def test_a_damaged_archive_of_classes_stops_no_broker(
+    damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*given: Any) -> list[str]:
+        (archive, *rest) = archief(*given)
+        name, _, path = archive.partition("=")
+        (tmp_path / "damaged.jsa").write_bytes(damage(Path(path).read_bytes()))
+        return [f"{name}={tmp_path / 'damaged.jsa'}", *rest]
+
+    monkeypatch.setattr("streams.broker.archief", damaged)
+    with Broker(tmp_path / "data") as broker:
+        send(broker, make_topic(broker), [b"taken"])
 
 
 def test_a_folder_in_use_is_refused(broker: Broker) -> None:

@@ -1,10 +1,12 @@
 """What the user is told when Java or Maven is missing, too old or fails: one clear line, found with stand-ins."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from streams.broker import BrokerError, BrokerInstellingen, commando, klassepad, vrije_poort
+from streams.kafka_jars import archief
 
 
 @pytest.fixture
@@ -70,6 +72,56 @@ def test_the_cause_that_maven_gives_is_told_without_its_advice(programs: Path, t
     assert told.startswith("Maven could not resolve Kafka's jars:")
     assert told.endswith("[ERROR] no such jar")
     assert not list((tmp_path / "build").glob("klassepad-*.txt"))
+
+
+ARCHIVES = """for option; do case $option in
+    -XX:SharedArchiveFile=*) echo of these classes: "$(cat "$list")" > "${option#*=}" ;;
+    -XX:SharedClassListFile=*) list=${option#*=} ;;
+esac; done"""
+"""A Java that makes an archive of the classes that are listed."""
+
+
+def test_the_archive_of_classes_is_made_once_for_these_jars_and_this_java(tmp_path: Path) -> None:
+    program(tmp_path, "java", "", succeeds=ARCHIVES)
+    runs: list[Path] = []
+
+    def run_once(listed: Path) -> None:
+        runs.append(listed)
+        listed.write_text("A B")
+
+    def options(jars: str = "a.jar") -> list[str]:
+        return archief(str(tmp_path / "java"), jars, run_once, tmp_path)
+
+    (kept,) = [option.partition("=")[2] for option in options() if "SharedArchiveFile" in option]
+    assert Path(kept).read_text() == "of these classes: A B\n"
+    assert options() == options()
+    assert len(runs) == 1
+    assert kept not in " ".join(options("b.jar"))
+    os.utime(tmp_path / "java", ns=(1, 1))
+    assert kept not in " ".join(options())
+    assert len(runs) == 3
+
+
+def test_without_an_archive_the_broker_starts_as_it_did(tmp_path: Path) -> None:
+    program(tmp_path, "java", "no such option", succeeds="false")
+    runs: list[Path] = []
+    assert archief(str(tmp_path / "java"), "a.jar", runs.append, tmp_path) == []
+    assert archief(str(tmp_path / "java"), "a.jar", runs.append, tmp_path) == []
+    assert len(runs) == 1
+
+
+def test_what_a_killed_maker_left_of_an_archive_is_not_used(tmp_path: Path) -> None:
+    program(tmp_path, "java", "", succeeds=ARCHIVES)
+
+    def killed(listed: Path) -> None:
+        listed.with_suffix(".new").write_text("half of it")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        archief(str(tmp_path / "java"), "a.jar", killed, tmp_path)
+    assert not list(tmp_path.glob("*.jsa"))
+    options = archief(str(tmp_path / "java"), "a.jar", lambda listed: listed.write_text("A"), tmp_path)
+    assert Path(options[0].partition("=")[2]).read_text() == "of these classes: A\n"
 
 
 def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
