@@ -9,10 +9,9 @@ from aiohttp import web
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from aanlevering.kop import OIN_HEADER
 from aanlevering.weigering import Weigercode, weiger
 from domain.oin import is_oin
-
-OIN_HEADER = "X-Leverancier-OIN"
 
 Afzender = Callable[[web.Request], str | None]
 """The OIN of who asks; None when he does not say. Raises Geweigerd, and Later when he must connect anew."""

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from aanlevering.kop import OIN_HEADER
 from aanlevering.lezer import lees
-from aanlevering.server import OIN_HEADER
 from aanlevering.stroom import uitgepakt
 from aanlevering.weigering import Geweigerd
 from domain.codes import NUL_GUID

@@ -13,7 +13,7 @@ from uuid import UUID
 from aiohttp import ClientError, HttpVersion11, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from aanlevering.afzender import OIN_HEADER, Afzender, volgens_kop
+from aanlevering.afzender import Afzender, volgens_kop
 from aanlevering.deur import LOGGER, Deur, Grenzen, Later, Publiceer
 from aanlevering.metrics import Metrics
 from aanlevering.stroom import STUK_BYTES
@@ -23,7 +23,7 @@ from sinks.database import DatabaseWeg
 from sinks.objecten import Objecten
 from sinks.vragen import Dubbelzinnig
 
-__all__ = ["LATER_S", "OIN_HEADER", "maak_app", "maak_beheer", "maak_runner"]
+__all__ = ["LATER_S", "maak_app", "maak_beheer", "maak_runner"]
 
 LATER_S = 5
 """Seconds in Retry-After."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import httpx
 
-from streams.gezondheid import MAAR
+from streams.gereed import MAAR
 
 _OM_DE_S = 5.0
 """Seconds between two looks."""

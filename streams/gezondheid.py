@@ -5,8 +5,7 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-MAAR = "ok, but "
-"""How `/readyz` begins for a process that is ready and waits for a person."""
+from streams.gereed import MAAR
 
 
 async def start(

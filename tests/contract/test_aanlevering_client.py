@@ -11,7 +11,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from aanlevering.client import Aangeleverd, Bevinding, NietAangeleverd, Weigering, bestanden, controleer, lever_aan
-from aanlevering.server import OIN_HEADER, maak_runner
+from aanlevering.kop import OIN_HEADER
+from aanlevering.server import maak_runner
 from tests.globe import BATCH_ID, BSN, OIN, bericht_id, maak_bericht, maak_xml
 
 Antwoord = Callable[[web.Request], Awaitable[web.Response]]

@@ -18,7 +18,8 @@ from aiohttp import web
 
 from aanlevering import deur as deur_module
 from aanlevering.deur import Grenzen
-from aanlevering.server import OIN_HEADER, maak_app, maak_runner
+from aanlevering.kop import OIN_HEADER
+from aanlevering.server import maak_app, maak_runner
 from aanlevering.spoel import SCHRIJF_BYTES, SchijfVol
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot
 from domain.batch import MAX_BATCH_BYTES, Batch

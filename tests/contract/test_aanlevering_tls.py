@@ -20,9 +20,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from aanlevering.certificaten import Bestanden, CertificaatFout, Certificaten
 from aanlevering.client import Aangeleverd, NietAangeleverd, lever_aan
 from aanlevering.deur import Grenzen
+from aanlevering.kop import OIN_HEADER
 from aanlevering.metrics import Metrics
 from aanlevering.poort import Poort
-from aanlevering.server import OIN_HEADER, maak_app, maak_beheer, maak_runner
+from aanlevering.server import maak_app, maak_beheer, maak_runner
 from domain.batch import Batch
 from sinks.objecten import Objecten
 from streams.settings import Instellingen

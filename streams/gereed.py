@@ -1,0 +1,4 @@
+"""What `/readyz` says, for who answers and for who asks."""
+
+MAAR = "ok, but "
+"""How it begins for a process that is ready and waits for a person."""
