@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from aanlevering.kop import OIN_HEADER
 from aanlevering.lezer import lees
 from aanlevering.stroom import uitgepakt
-from aanlevering.weigering import Geweigerd
+from aanlevering.weigering import Geweigerd, NietAangeleverd
 from domain.codes import NUL_GUID
 
 _STUK_BYTES = 256 * 1024
@@ -36,10 +36,6 @@ def maak_kring(certificaat: Path | None, sleutel: Path | None, ca: Path | None) 
     except OSError as fout:
         raise NietAangeleverd(f"the client certificate, its key or the CA cannot be used: {fout}") from None
     return kring
-
-
-class NietAangeleverd(Exception):
-    """The door could not be reached, or kept saying 'later', until the deadline. The text says which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,7 @@ def weiger(code: Weigercode, batch_id: UUID | None = None, *, regel: int | None 
     """The refusal that goes with a code; `regel` is the line of the XML, where one can be named."""
     reden = _REDENEN[code].format(regel=f" (regel {regel})" if regel else "")
     return Geweigerd(code.value, reden, _STATUS.get(code, 400), batch_id)
+
+
+class NietAangeleverd(Exception):
+    """The door could not be reached, or kept saying 'later', until the deadline. The text says which."""

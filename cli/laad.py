@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from avro.codec import SOORTEN, soort_van
 from domain.laadbestand import BestandFout, GebruikerRegel, lees_laadbestand
 from domain.levensloop import NietToegestaan
@@ -106,6 +104,8 @@ def lees_json(bestand: Path) -> object:
 
 async def zet_gebruikers(instellingen: Instellingen, gebruikers: tuple[GebruikerRegel, ...]) -> Counter[str]:
     """Merges citizens into the reference profile service (only that one has this side). Raises LaadFout."""
+    import httpx  # only who has citizens to load asks over HTTP
+
     telling: Counter[str] = Counter()
     url, tls = instellingen.profielservice, tls_context("profielservice", instellingen)
     async with httpx.AsyncClient(base_url=url, verify=tls, timeout=TIMEOUT_S, trust_env=False) as client:

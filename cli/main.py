@@ -9,15 +9,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import typer
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from pydantic import ValidationError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aanlevering import client as aanlever_client
+from aanlevering.weigering import NietAangeleverd
 from cli import (
     berichttype,
     bijlage,
@@ -87,7 +85,7 @@ BEKENDE_FOUTEN = (
     Verminkt,
     VerbindingFout,
     WijzigFout,
-    aanlever_client.NietAangeleverd,
+    NietAangeleverd,
     stapel.StapelFout,
     verzoek.VerzoekFout,
     OSError,
@@ -205,78 +203,18 @@ def aanleveren(
     """Deliver batches, with a progress bar. Exit code 1 when any was refused."""
     if oin is not None and not is_oin(oin):
         raise typer.BadParameter("not an OIN: 20 positions that start with a known prefix", param_hint="--oin")
-    bestanden = aanlever_client.bestanden(paden)
+    from cli import aanleveren as opdracht  # what reads and sends batches, which no other command does
+
     if controleer:
-        _controleer(bestanden, json_=json)
-        return
-    gekozen = instellingen(data)
-    url = gekozen.aanlevering
-    kring = aanlever_client.maak_kring(
-        certificaat or gekozen.client_certificaat, sleutel or gekozen.client_sleutel, ca or gekozen.client_ca
-    )
-    geweigerd: list[dict[str, Any]] = []
-    aangeleverd = 0
-
-    async def lever() -> None:
-        nonlocal aangeleverd
-        async with httpx.AsyncClient(timeout=300, trust_env=False, verify=kring) as client:
-            for bestand in _met_balk(bestanden, "delivering"):
-                uitslag = await aanlever_client.lever_aan(url, bestand, oin, client)
-                if isinstance(uitslag, aanlever_client.Aangeleverd):
-                    aangeleverd += 1
-                else:
-                    geweigerd.append(_als_weigering(uitslag))
-
-    asyncio.run(lever())
-    if json:
-        vertoon.als_json({"aangeleverd": aangeleverd, "geweigerd": geweigerd})
+        opdracht.controleer(paden, json_=json)
     else:
-        vertoon.uit.print(f"{aangeleverd} delivered, {len(geweigerd)} refused")
-        vertoon.lijst(geweigerd, json_=False, leeg="")
-    if geweigerd:
-        raise Mislukt
-
-
-def _als_weigering(weigering: aanlever_client.Weigering) -> dict[str, Any]:
-    return {
-        "bestand": str(weigering.bestand),
-        "batch_id": None if weigering.batch_id is None else str(weigering.batch_id),
-        "code": weigering.code,
-        "reden": weigering.reden,
-    }
-
-
-def _controleer(bestanden: list[Path], *, json_: bool) -> None:
-    geweigerd, bevindingen = [], []
-    for bestand in _met_balk(bestanden, "checking"):
-        for vondst in aanlever_client.controleer(bestand):
-            if isinstance(vondst, aanlever_client.Weigering):
-                geweigerd.append(_als_weigering(vondst))
-            else:
-                bevindingen.append(
-                    {
-                        "bestand": str(vondst.bestand),
-                        "nummer": vondst.nummer,
-                        "bericht_id": None if vondst.bericht_id is None else str(vondst.bericht_id),
-                        "reden": vondst.reden,
-                    }
-                )
-    if json_:
-        vertoon.als_json({"aangeleverd": 0, "geweigerd": geweigerd, "bevindingen": bevindingen})
-    else:
-        vertoon.lijst(geweigerd, json_=False, leeg="no file would be refused")
-        vertoon.lijst(bevindingen, json_=False, leeg="no message breaks the schema")
-    if geweigerd:
-        raise Mislukt
-
-
-def _met_balk(bestanden: list[Path], wat: str) -> Any:
-    """The files one by one, beside a progress bar on standard error."""
-    balk = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=vertoon.fout
-    )
-    with balk:
-        yield from balk.track(bestanden, description=wat)
+        gekozen = instellingen(data)
+        toegang = (
+            certificaat or gekozen.client_certificaat,
+            sleutel or gekozen.client_sleutel,
+            ca or gekozen.client_ca,
+        )
+        opdracht.lever_aan(paden, gekozen.aanlevering, oin, toegang, json_=json)
 
 
 @app.command(epilog="Example: berichtenstroom wacht --timeout 600")
@@ -366,7 +304,7 @@ def main() -> None:
         sys.exit(2)
     except BEKENDE_FOUTEN as fout:
         vertoon.fout.print(f"berichtenstroom: {fout}", style="red", highlight=False, markup=False, soft_wrap=True)
-        if isinstance(fout, (DatabaseWeg, KafkaWeg, aanlever_client.NietAangeleverd)):
+        if isinstance(fout, (DatabaseWeg, KafkaWeg, NietAangeleverd)):
             vertoon.fout.print(
                 "Is the stack up? `berichtenstroom up` starts an embedded one; --data names its folder, or "
                 "BERICHTENSTROOM_… variables give addresses.",

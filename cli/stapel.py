@@ -19,11 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from cli import verzoek
 from cli.logs import Logs
-from cli.wachtstand import Wachtstand
+from cli.wachtstand import Wachtstand, vraag
 from sinks.bewaren import termijnen, zet_termijnen
 from sinks.database import verbind
 from sinks.migreer import migreer
@@ -388,10 +386,8 @@ def _kafka_klaar(adres: str) -> bool:
 
 
 def _http_klaar(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+    status, _ = vraag(url, 2)
+    return status == 200
 
 
 def _laatste_regel(log: Path) -> str:
