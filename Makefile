@@ -13,6 +13,9 @@ PARTS ?=
 KEER ?= 3
 SIZES ?=
 
+# The line is many processes: where the environment forbids bytecode, each would compile all of our modules anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 VENV := .venv/bin/python
 KLAAR := .venv/klaar
 PIN := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet

@@ -292,6 +292,8 @@ def _server(instellingen: BrokerInstellingen, metadata: Path, records: Path) -> 
         # long: less than the default of 9 s, but a busy machine must not make a living broker look dead.
         "broker.session.timeout.ms": 5000,
         "broker.heartbeat.interval.ms": 1000,
+        # By default twice a second the controller writes a record that says nothing, for others than one node to count.
+        "metadata.max.idle.interval.ms": 10_000,
         "auto.create.topics.enable": "false",
         # Retention counts from when a record came here, so that an old one that is sent on is not thrown away at once.
         "log.message.timestamp.type": "LogAppendTime",
