@@ -64,8 +64,9 @@ def archief(java: str, jars: str, oefen: Callable[[Path], object], bouw: Path = 
 
 def _archive(java: str, jars: str, oefen: Callable[[Path], object], kept: Path) -> None:
     """Has Java write the archive to `kept`, whole and on the disk, or leaves it empty."""
-    listed, fresh = kept.with_suffix(".lst"), kept.with_suffix(".new")
-    fresh.unlink(missing_ok=True)  # of one who was killed here
+    listed, fresh = kept.with_suffix(".lst"), kept.with_suffix(f".{os.getpid()}.new")
+    for left in kept.parent.glob("klassen-*.new"):  # by one who was killed here; his Java may still be writing it
+        left.unlink()
     try:
         oefen(listed)
         # G1, since only that takes objects along; a broker with another collector can use them.

@@ -114,7 +114,7 @@ def test_what_a_killed_maker_left_of_an_archive_is_not_used(tmp_path: Path) -> N
     program(tmp_path, "java", "", succeeds=ARCHIVES)
 
     def killed(listed: Path) -> None:
-        listed.with_suffix(".new").write_text("half of it")
+        listed.with_suffix(".1.new").write_text("half of it")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -122,6 +122,7 @@ def test_what_a_killed_maker_left_of_an_archive_is_not_used(tmp_path: Path) -> N
     assert not list(tmp_path.glob("*.jsa"))
     options = archief(str(tmp_path / "java"), "a.jar", lambda listed: listed.write_text("A"), tmp_path)
     assert Path(options[0].partition("=")[2]).read_text() == "of these classes: A\n"
+    assert not list(tmp_path.glob("*.new"))
 
 
 def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
