@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,10 @@ _ONDERWEG = 500
 """Batches of the backlog that Kafka has not confirmed yet, at most."""
 _VUL_S = 300
 _GEEN_PAUZE_S = 86_400
+_MAPPEN = {"kafka": "Kafka", "clickhouse": "ClickHouse", "opslag": "the store"}
+"""Of the data folder, and whose they are."""
+_BLOK_BYTES = 512
+"""What `st_blocks` counts in, whatever the file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,17 @@ def _wacht_op(instellingen: Instellingen, aantal: int, hoogstens_s: float) -> bo
     return True
 
 
+def _schijf(data: Path) -> dict[str, int]:
+    """Bytes on disk by folder. A file that goes away meanwhile, as parts that are merged do, counts for nothing."""
+    gevonden = {}
+    for map_ in _MAPPEN:
+        gevonden[map_] = 0
+        for pad in (data / map_).rglob("*"):
+            with suppress(FileNotFoundError):
+                gevonden[map_] += pad.lstat().st_blocks * _BLOK_BYTES
+    return gevonden
+
+
 def _storing(instellingen: Instellingen, **storing: Any) -> None:
     adres = f"{instellingen.profielservice}/storing"
     httpx.put(adres, json=storing, timeout=30, trust_env=False).raise_for_status()
@@ -170,9 +185,12 @@ class Ronde:
         self.cijfers["idle: CPU of all of them together", "s/hour"] = samen / opname.duur_s * 3600
         self._lever(self.maat.warm_s)
         self._wacht_tot_klaar()
+        schijf = _schijf(self.instellingen.data)
         with Opname(self.instellingen.data) as opname:
             berichten = self._lever(self.maat.duur_s)
             self._wacht_tot_klaar()
+        for map_, bytes_ in _schijf(self.instellingen.data).items():
+            self.cijfers[f"in flow: disk of {_MAPPEN[map_]}", "bytes/message"] = (bytes_ - schijf[map_]) / berichten
         self.cijfers |= opname.geheugen("in flow") | opname.cpu("in flow", berichten)
         self.cpu_s_per_million = sum(opname.cpu_s[deel] for deel in SAMEN) / berichten * 1e6
         self._onthoud_rss()
@@ -287,7 +305,8 @@ def _uitleg(maat: Maat) -> list[str]:
         "`batch` and `bericht` before a worker that does all it can; then they drain. CPU is that of both together, "
         "since what waits is split meanwhile, and the broker's in being written is in it",
         f"memory is the most of a process, with what it started, in looks {KIJK_S:g} s apart; worker_rss_mb is the "
-        "kernel's own highest RSS of a worker over all of it. MB are MiB",
+        "kernel's own highest RSS of a worker over all of it. MB are MiB; disk is what the folders have grown by, with "
+        "what merging has yet to take away",
         "in the end every message must be in Totalen, Verwerkt, unless a backlog did not drain; and no process may "
         "have been started again",
     ]
