@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _PER_PAGINA = 10_000
 """Rows of the work list that are taken together."""
-_PER_TRANSACTIE = 2000
+_PER_TRANSACTIE = 500
 """Notifications that go in one transaction: the reference data is held still that long."""
 
 

@@ -99,7 +99,8 @@ class Resultaten(Veger):
         van_ons = [kader for kader in kaders if self._partitie_van(kader) in self.eigen]
         self._niets_bij = None if van_ons or len(kaders) == _PER_BLAD else stand
         self._kijk_vanaf = time.monotonic() + _HOOGSTENS_S
-        return [kader for kader in van_ons if kader.proceskenmerk not in self._bekend[self._partitie_van(kader)]]
+        nog_geen = [kader for kader in van_ons if kader.proceskenmerk not in self._bekend[self._partitie_van(kader)]]
+        return sorted(nog_geen, key=self._partitie_van)  # a transaction is of one partition: few hold many
 
     def _partitie_van(self, kader: Kader) -> int:
         return partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)

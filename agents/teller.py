@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 
 from sinks.tellingen import BEGIN, Plek, Tellingen
 
@@ -20,6 +21,7 @@ class Teller:
         self._tellingen = tellingen
         self._werk: asyncio.Task[None] | None = None
         self._vanaf = float("-inf")
+        self._genoeg = asyncio.Event()
         self._stand: int | None = None
         """The state of ClickHouse in which nothing was left to count: until it changes, nothing is."""
 
@@ -29,10 +31,11 @@ class Teller:
             self._werk = asyncio.create_task(self._kijk())
 
     async def houd_op(self) -> None:
-        """Ends a look. What ClickHouse was asked just now may go on for a while, and does no harm."""
+        """Ends a look: returns when the question that is being asked has its answer. No other look begins before."""
+        self._genoeg.set()
         if self._werk is not None:
-            self._werk.cancel()
             await asyncio.gather(self._werk, return_exceptions=True)
+        self._genoeg.clear()
 
     async def _kijk(self) -> None:
         begin = time.monotonic()
@@ -44,15 +47,21 @@ class Teller:
         self._vanaf = klaar + min(max(PAUZE_S, 9 * (klaar - begin)), _HOOGSTENS_S)
 
     async def _tel(self) -> None:
-        stand = await asyncio.to_thread(
-            self._tellingen.stand
-        )  # before the look: what comes during it changes the state
+        # The state before the look: what comes during it changes the state.
+        stand = await asyncio.to_thread(self._tellingen.stand)
         if stand == self._stand:
             return
         na: Plek | None = BEGIN
-        while na is not None:
+        while na is not None and not self._genoeg.is_set():
             begin = time.monotonic()
-            na = await asyncio.to_thread(self._tellingen.tel_batches, na)
+            na = await asyncio.to_thread(self._tellingen.tel_batches, na, self._genoeg.is_set)
             if na is not None:  # a whole history, after an upgrade, takes half of the time and not all of it
-                await asyncio.sleep(time.monotonic() - begin)
-        self._stand = stand
+                await self._rust(time.monotonic() - begin)
+        if not self._genoeg.is_set():
+            self._stand = stand
+
+    async def _rust(self, duur_s: float) -> None:
+        """So long, or until it is enough."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(duur_s):
+                await self._genoeg.wait()

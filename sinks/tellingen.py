@@ -14,12 +14,17 @@ or of fewer runs than there are changes no answer. Why one that serves is right 
 """
 # ruff: noqa: S608 (only constants are put together into SQL; values go as parameters)
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sinks.database import vertaal_fouten
+from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+
+from sinks.database import DatabaseWeg, vertaal_fouten
 from sinks.stroomvragen import PER_VRAAG, Stroomvragen, stukken
+
+log = logging.getLogger(__name__)
 
 NU = "berichtverwerking_nu"
 """Every batch, counted from its messages now."""
@@ -32,7 +37,9 @@ _GETELD = """leverancier, batch_id, aangeleverd_door, proceskenmerk, ontvangen_o
     verwerkt, waarschuwing, niet_verwerkt, momenten"""
 _KOLOMMEN = f"{_GETELD}, in_behandeling, afgerond"
 
-_HOOGSTENS_S = {"max_execution_time": 60}
+_HOOGSTENS_S = 10
+"""Of a question, in seconds: less than a worker may take to stop, which waits for the one that is being asked."""
+_BEGRENSD = f" SETTINGS max_execution_time = {_HOOGSTENS_S}"
 
 Batchsleutel = tuple[str, UUID]
 """A leverancier and a BatchID."""
@@ -53,27 +60,43 @@ _ZONDER_RESULTAAT = """SELECT leverancier, batch_id FROM open_runs
 class Tellingen(Stroomvragen):
     """Counting, and where to find what is counted. Every method raises DatabaseWeg."""
 
-    def tel_batches(self, na: Plek = BEGIN) -> Plek | None:
+    def tel_batches(self, na: Plek = BEGIN, genoeg: Callable[[], bool] = lambda: False) -> Plek | None:
         """Counts batches of which every run is answered and decided, at most PER_VRAAG, those that came first first.
 
-        Returns after which to go on; None: there were no more. What cannot be counted yet holds up no other.
+        Returns after which to go on; None: there were no more. What cannot be counted, yet or at all, holds up no
+        other. `genoeg` is asked between two questions: once it says so no more are put.
         """
         sql = f"""{_ongeteld()}
                 AND (leverancier, batch_id) NOT IN ({_ZONDER_RESULTAAT})
                 AND (eerste_op, batch_id, leverancier) > ({{na_op:Int64}}, {{na_batch:UUID}}, {{na_leverancier:String}})
-            ORDER BY eerste_op, batch_id, leverancier LIMIT {{limit:UInt64}}"""
+            ORDER BY eerste_op, batch_id, leverancier LIMIT {{limit:UInt64}}{_BEGRENSD}"""
         plek = {"na_op": na[0], "na_batch": str(na[1]), "na_leverancier": na[2]}
         batches = [_Ongeteld(*rij) for rij in self._rijen(sql, limit=PER_VRAAG, **plek)]
         for deel in stukken(batches, _PER_TELLING):
-            telbaar = self._telbaar(deel)
-            self._tel(_ENKEL, "[proceskenmerk]", "aantal_runs = 1", [een for een in telbaar if een.runs == 1])
-            for aantal in sorted({een.runs for een in telbaar} - {1}):
-                zoveel = [een for een in telbaar if een.runs == aantal]
-                self._tel(_HERHAALD, "runs", f"length(runs) = {aantal}", zoveel)
-        if len(batches) < PER_VRAAG:
+            if not genoeg():
+                self._tel_of_meld(deel, genoeg)
+        if genoeg() or len(batches) < PER_VRAAG:
             return None
         laatste = batches[-1]
         return laatste.eerste_op, laatste.batch_id, laatste.leverancier
+
+    def _tel_of_meld(self, batches: Sequence["_Ongeteld"], genoeg: Callable[[], bool]) -> None:
+        """Counts these; where that fails one by one, so that a single one that never succeeds is the only one."""
+        try:
+            self._tel_deel(batches)
+        except (DatabaseWeg, ClickHouseError) as fout:
+            if len(batches) == 1 or genoeg():
+                log.warning("batch %s is not counted now: %s", batches[0].batch_id, fout)
+                return
+            for een in batches:
+                self._tel_of_meld([een], genoeg)
+
+    def _tel_deel(self, batches: Sequence["_Ongeteld"]) -> None:
+        telbaar = self._telbaar(batches)
+        self._tel(_ENKEL, "[proceskenmerk]", "aantal_runs = 1", [een for een in telbaar if een.runs == 1])
+        for aantal in sorted({een.runs for een in telbaar} - {1}):
+            zoveel = [een for een in telbaar if een.runs == aantal]
+            self._tel(_HERHAALD, "runs", f"length(runs) = {aantal}", zoveel)
 
     def _telbaar(self, batches: Sequence["_Ongeteld"]) -> list["_Ongeteld"]:
         """Those of these that may be counted when what is shown of them is decided."""
@@ -81,12 +104,12 @@ class Tellingen(Stroomvragen):
         # A count of a run that is gone, or not there yet: no other count may stand beside it.
         vreemd = f"""SELECT DISTINCT leverancier, batch_id FROM tellingen ARRAY JOIN runs AS run WHERE {alle}
             AND run NOT IN (SELECT proceskenmerk FROM eerste_runs WHERE {alle})"""
-        niet = {(rij[0], rij[1]) for rij in self._rijen(vreemd, **parameters)}
+        niet = {(rij[0], rij[1]) for rij in self._rijen(vreemd + _BEGRENSD, **parameters)}
         if herhaald := [een.sleutel for een in batches if een.runs > 1]:
             # Asked before they are counted: an earlier run can have messages on their way that are not shown.
             deze, parameters = van_batches(herhaald)
             open_ = f"SELECT leverancier, batch_id FROM berichtverwerking_per_run WHERE {deze} AND NOT afgerond"
-            niet |= {(rij[0], rij[1]) for rij in self._rijen(open_, **parameters)}
+            niet |= {(rij[0], rij[1]) for rij in self._rijen(open_ + _BEGRENSD, **parameters)}
         return [een for een in batches if een.sleutel not in niet]
 
     def _tel(self, bron: str, runs: str, nog_zo: str, batches: Sequence["_Ongeteld"]) -> None:
@@ -96,7 +119,9 @@ class Tellingen(Stroomvragen):
         waar, parameters = _nu(bron, batches)
         sql = f"SELECT {_GETELD}, {runs} AS runs FROM {bron} WHERE {waar} AND afgerond AND {nog_zo}"
         with vertaal_fouten():
-            geteld = self._client.raw_query(sql, parameters=parameters, settings=_HOOGSTENS_S, fmt="Native")
+            geteld = self._client.raw_query(
+                sql, parameters=parameters, settings={"max_execution_time": _HOOGSTENS_S}, fmt="Native"
+            )
             if geteld:
                 kolommen = [*_GETELD.replace(",", " ").split(), "runs"]
                 # What was deleted may be counted again, which replicas would take for a repetition.

@@ -157,7 +157,8 @@ class EigenPartitie:
         for topic, key, waarde in records:
             if not stapels or stapels[-1][0] != topic or not _past(stapels[-1][1], key, waarde):
                 stapels.append((topic, self._producer.create_batch()))
-                _past(stapels[-1][1], key, waarde)
+                if not _past(stapels[-1][1], key, waarde):
+                    raise KafkaError(f"a record does not fit in an empty batch of {topic}[{self.partitie}]")
         return stapels
 
     async def _tot_leesbaar(self, geschreven: Mapping[TopicPartition, int]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from clickhouse_tafel import ONLEESBAAR, T0, UUR, A, B, Run, Tafel, tafel
 
 from domain.tijd import schrijf_tijd
+from sinks.database import DatabaseWeg
 from sinks.embedded.proces import EmbeddedClickHouse
 from sinks.tellingen import BEGIN, Plek
 from sinks.vragen import Filter
@@ -234,6 +235,35 @@ def test_what_cannot_be_counted_holds_up_no_other(t: Tafel, monkeypatch: pytest.
     assert (na, geteld(t)) == ((T0, runs[0].batch_id, A), {}), "a result without rows: ClickHouse is filled up again"
     tel(t)
     assert geteld(t).keys() == {(A, runs[2].batch_id)}
+
+
+def test_a_batch_on_which_counting_fails_holds_up_no_other(
+    t: Tafel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Too many runs of it to look through in time, say."""
+    runs = [t.lever([X], op=T0 + plaats) for plaats in range(3)]
+    for run in runs:
+        t.beslis(run, 1)
+    beantwoord(t, runs)
+    echt = t.vragen._telbaar
+
+    def telbaar(batches: Sequence[Any]) -> Any:
+        if runs[1].batch_id in {een.batch_id for een in batches}:
+            raise DatabaseWeg("ClickHouse cannot do it now: too slow")
+        return echt(batches)
+
+    monkeypatch.setattr(t.vragen, "_telbaar", telbaar)
+    tel(t)
+    assert geteld(t).keys() == {(A, runs[0].batch_id), (A, runs[2].batch_id)}
+    assert str(runs[1].batch_id) in caplog.text
+
+
+def test_once_it_is_enough_no_more_is_counted(t: Tafel) -> None:
+    runs = [t.lever([X])]
+    t.beslis(runs[0], 1)
+    beantwoord(t, runs)
+    assert t.vragen.tel_batches(genoeg=lambda: True) is None
+    assert geteld(t) == {}
 
 
 def test_a_count_of_a_batch_that_was_deleted_is_no_count_of_its_next_delivery(t: Tafel) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -84,6 +85,27 @@ async def test_more_than_one_batch_holds_keeps_its_order_and_its_offsets(
     gelezen = await ander.open(0)
     assert [(record.key, record.waarde) for record in gelezen] == records
     assert [record.offset for record in gelezen] == offsets
+
+
+async def test_a_batch_that_the_broker_takes_for_a_repeat_has_no_offsets_to_go_by(
+    eigenaar: Maker, kern: Instellingen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    een = eigenaar()
+    await een.open(0)
+    echt = een._producer.send_batch
+
+    async def zonder_plaats(belofte: Any) -> Any:
+        return (await belofte)._replace(offset=-1)
+
+    async def herhaald(*wat: object, **hoe: object) -> object:
+        return asyncio.ensure_future(zonder_plaats(await echt(*wat, **hoe)))
+
+    monkeypatch.setattr(een._producer, "send_batch", herhaald)
+    with pytest.raises(KafkaError, match="does not tell where"):
+        await een.schrijf(paren("a", "b"))
+    await een.close()
+    await eigenaar().open(0)
+    assert await alles(kern) == []
 
 
 async def test_what_is_written_is_read_by_the_next_owner_with_its_offsets(eigenaar: Maker) -> None:

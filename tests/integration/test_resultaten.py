@@ -124,9 +124,9 @@ async def test_results_do_not_wait_until_what_is_finished_is_counted(
 ) -> None:
     echt, mag = op.vragen.tel_batches, Event()
 
-    def traag(na: Plek) -> Plek | None:
+    def traag(na: Plek, genoeg: Callable[[], bool]) -> Plek | None:
         assert mag.wait(60)
-        return echt(na)
+        return echt(na, genoeg)
 
     monkeypatch.setattr(op.vragen, "tel_batches", traag)
     eerste = await op.run()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import bench.__main__ as hoofd
-from bench import lijn
+from bench import lijn, schaal
 from bench.deelnemers import Deelnemer, Peer
 from bench.maten import GROOT, KLEIN, Maten
 from bench.meting import DOELEN, Deel, Meting, als_resultaat
@@ -128,3 +128,52 @@ def test_a_peer_that_is_not_installed_is_named(tmp_path: Path) -> None:
     peer: Deelnemer = Peer(klaar, 1, "json", [str(tmp_path / "python"), "-m", "peer"])
     with pytest.raises(BenchFout, match="'make bench' sets up what the peers need"):
         peer.bereid_voor()
+
+
+def _groei(**anders: list[float]) -> dict[str, object]:
+    cijfers = {
+        "in flow: CPU of worker": [90.0, 100.0, 300.0],
+        "in flow: CPU of aanlevering": [20.0],
+        "in flow: CPU of kafka": [30.0],
+        "in flow: CPU of clickhouse": [80.0],
+        "in flow: disk of Kafka": [500.0],
+        "in flow: disk of ClickHouse": [400.0],
+        "in flow: disk of the store": [300.0],
+    } | anders
+    figures = [{"name": naam, "unit": "", "values": waarden} for naam, waarden in cijfers.items()]
+    return {"runs": {"measurements": {"groei": {"figures": figures}}}}
+
+
+def test_the_calculation_for_other_loads_is_that_of_its_page() -> None:
+    """100 microseconds of a worker at 20 000 a second take 2 cores, and 4 when half of each is planned with."""
+    last = schaal.Last("x", piek_per_s=20_000, per_dag=10e6, per_jaar=1e9)
+    uitkomst = schaal.bereken(schaal.lees(_groei()), last)
+    assert uitkomst["workers, of one core each"] == 4
+    assert uitkomst["partitions of bericht: twice as many"] == 8
+    assert uitkomst["cores for ClickHouse, a replica"] == pytest.approx(3.2)
+    assert uitkomst["minutes for a day's messages, all at once"] == pytest.approx(10e6 * 100e-6 / 4 / 60)
+    assert uitkomst["GB in Kafka: 14 busy days, 3 copies"] == pytest.approx(10 * 14 * 3 * 0.5)
+    assert uitkomst["GB in ClickHouse a year, 2 replicas"] == pytest.approx(800)
+    assert uitkomst["GB in the store a year, a bijlage of 37 kB with one in ten"] == pytest.approx(300 + 3700)
+
+
+def test_a_small_load_has_two_workers_all_the_same() -> None:
+    """So that one may die."""
+    last = schaal.Last("x", piek_per_s=1, per_dag=1000, per_jaar=1000)
+    assert schaal.bereken(schaal.lees(_groei()), last)["workers, of one core each"] == 2
+
+
+def test_without_a_measurement_nothing_is_calculated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pad = tmp_path / "results.json"
+    assert schaal.main(pad) == 1
+    pad.write_text('{"runs": {"measurements": {}}}')
+    assert schaal.main(pad) == 1
+    assert "make bench PARTS=groei" in capsys.readouterr().err
+
+
+def test_the_table_has_every_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pad = tmp_path / "results.json"
+    pad.write_text(json.dumps(_groei()))
+    assert schaal.main(pad) == 0
+    uit = capsys.readouterr().out
+    assert all(last.naam in uit for last in schaal.LASTEN)

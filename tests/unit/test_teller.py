@@ -1,6 +1,8 @@
 """Counting finished batches never stands in the way of what it runs beside."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 from threading import Event
 from uuid import UUID
 
@@ -24,7 +26,8 @@ class Nep:
     def stand(self) -> int:
         return self.nu
 
-    def tel_batches(self, na: Plek) -> Plek | None:
+    def tel_batches(self, na: Plek, genoeg: Callable[[], bool]) -> Plek | None:
+        assert not genoeg()
         self.gevraagd.append(na)
         blad = self.bladen.pop(0)
         if isinstance(blad, Exception):
@@ -65,18 +68,40 @@ async def test_pages_follow_each_other_and_nothing_is_looked_for_until_something
     assert nep.gevraagd[3:] == [BEGIN]
 
 
-async def test_one_look_is_taken_at_a_time_and_who_stops_waits_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    nep, mag = Nep(), Event()
-    monkeypatch.setattr(nep, "tel_batches", lambda _: mag.wait(10))
+async def test_one_look_is_taken_at_a_time_and_who_stops_waits_for_the_question_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What goes on in a thread cannot be broken off: left alone it would go on beside the next look."""
+    nep, begonnen, mag, gezien = Nep(), Event(), Event(), list[bool]()
+
+    def traag(_: Plek, genoeg: Callable[[], bool]) -> Plek:
+        begonnen.set()
+        mag.wait(10)
+        gezien.append(genoeg())
+        return EERSTE
+
+    monkeypatch.setattr(nep, "tel_batches", traag)
     een = Teller(nep)  # type: ignore[arg-type]
     een.kijk()
     eerste = een._werk
+    assert await asyncio.to_thread(begonnen.wait, 10)
     een.kijk()
     assert een._werk is eerste
-    await een.houd_op()
-    assert eerste is not None
-    assert eerste.cancelled()
+    stopt = asyncio.create_task(een.houd_op())
+    await asyncio.sleep(0.05)
+    assert not stopt.done()
     mag.set()
+    await stopt
+    assert gezien == [True]  # and no page after it
+
+
+async def test_who_stops_does_not_wait_for_a_pause() -> None:
+    een = Teller(Nep())  # type: ignore[arg-type]
+    rust = asyncio.create_task(een._rust(3600))
+    await asyncio.sleep(0)
+    een._genoeg.set()
+    async with asyncio.timeout(5):
+        await rust
 
 
 async def test_between_two_looks_there_is_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
