@@ -135,6 +135,20 @@ def _besloten(instellingen: Instellingen) -> int:
         client.close()
 
 
+def _samengevoegd(instellingen: Instellingen) -> float:
+    """Bytes on disk for each message that is decided, once ClickHouse has nothing left to merge: what stays."""
+    client = verbind(instellingen, send_receive_timeout=600)
+    try:
+        van_ons = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+        for (tabel,) in client.query(van_ons).result_rows:
+            client.command(f"OPTIMIZE TABLE {tabel} FINAL")
+        op_schijf = "SELECT sum(bytes_on_disk) FROM system.parts WHERE database = currentDatabase() AND active"
+        ((bytes_,),) = client.query(op_schijf).result_rows
+    finally:
+        client.close()
+    return int(bytes_) / _besloten(instellingen)
+
+
 def _wacht_op(instellingen: Instellingen, aantal: int, hoogstens_s: float) -> bool:
     """Whether there were so many rows with an outcome in time."""
     grens = time.monotonic() + hoogstens_s
@@ -191,6 +205,7 @@ class Ronde:
             self._wacht_tot_klaar()
         for map_, bytes_ in _schijf(self.instellingen.data).items():
             self.cijfers[f"in flow: disk of {_MAPPEN[map_]}", "bytes/message"] = (bytes_ - schijf[map_]) / berichten
+        self.cijfers["disk of ClickHouse, merged", "bytes/message"] = _samengevoegd(self.instellingen)
         self.cijfers |= opname.geheugen("in flow") | opname.cpu("in flow", berichten)
         self.cpu_s_per_million = sum(opname.cpu_s[deel] for deel in SAMEN) / berichten * 1e6
         self._onthoud_rss()
@@ -305,8 +320,8 @@ def _uitleg(maat: Maat) -> list[str]:
         "`batch` and `bericht` before a worker that does all it can; then they drain. CPU is that of both together, "
         "since what waits is split meanwhile, and the broker's in being written is in it",
         f"memory is the most of a process, with what it started, in looks {KIJK_S:g} s apart; worker_rss_mb is the "
-        "kernel's own highest RSS of a worker over all of it. MB are MiB; disk is what the folders have grown by, with "
-        "what merging has yet to take away",
+        "kernel's own highest RSS of a worker over all of it. MB are MiB; disk is what the folders have grown by, and "
+        "of ClickHouse also what is left when all is merged",
         "in the end every message must be in Totalen, Verwerkt, unless a backlog did not drain; and no process may "
         "have been started again",
     ]

@@ -137,7 +137,7 @@ def _groei(**anders: list[float]) -> dict[str, object]:
         "in flow: CPU of kafka": [30.0],
         "in flow: CPU of clickhouse": [80.0],
         "in flow: disk of Kafka": [500.0],
-        "in flow: disk of ClickHouse": [400.0],
+        "disk of ClickHouse, merged": [400.0],
         "in flow: disk of the store": [300.0],
     } | anders
     figures = [{"name": naam, "unit": "", "values": waarden} for naam, waarden in cijfers.items()]
