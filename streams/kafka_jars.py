@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -59,7 +60,8 @@ def archief(java: str, jars: str, oefen: Callable[[Path], object], bouw: Path = 
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.is_file():
             _archive(java, jars, oefen, kept)
-    return [f"-XX:SharedArchiveFile={kept}", "-Xshare:auto", "-Xlog:cds=off"] if kept.stat().st_size else []
+        made = kept.is_file() and kept.stat().st_size > 0
+    return [f"-XX:SharedArchiveFile={kept}", "-Xshare:auto", "-Xlog:cds=off"] if made else []
 
 
 def _archive(java: str, jars: str, oefen: Callable[[Path], object], kept: Path) -> None:
@@ -84,8 +86,9 @@ def _archive(java: str, jars: str, oefen: Callable[[Path], object], kept: Path) 
             os.fsync(file)
         fresh.replace(kept)
     except (BrokerError, KafkaException, OSError, subprocess.TimeoutExpired) as error:
-        log.warning("Kafka will start without an archive of its classes: %s", error)
-        kept.touch()
+        log.warning("Kafka starts without an archive of its classes until %s is removed: %s", kept, error)
+        with suppress(OSError):  # a disk that is full, say: then the next start tries again
+            kept.touch()
     finally:
         listed.unlink(missing_ok=True)
 
