@@ -105,10 +105,12 @@ class Resultaten(Veger):
     def _partitie_van(self, kader: Kader) -> int:
         return partitie_van(kader.batch_id.bytes, self._instellingen.partities_batch)
 
-    async def laat_los(self) -> None:
+    async def loop(self) -> None:
         """See `Veger`."""
-        await self._teller.houd_op()
-        await super().laat_los()
+        try:
+            await super().loop()
+        finally:
+            await self._teller.houd_op()
 
     def vergeet(self) -> None:
         """See `Veger`."""

@@ -27,15 +27,14 @@ class Teller:
 
     def kijk(self) -> None:
         """Begins a look, unless one is being taken or the last one was a short while ago. Returns at once."""
-        if (self._werk is None or self._werk.done()) and time.monotonic() >= self._vanaf:
+        if not self._genoeg.is_set() and (self._werk is None or self._werk.done()) and time.monotonic() >= self._vanaf:
             self._werk = asyncio.create_task(self._kijk())
 
     async def houd_op(self) -> None:
-        """Ends a look: returns when the question that is being asked has its answer. No other look begins before."""
+        """Ends it for good: returns when the question that is being asked has its answer, and puts no other."""
         self._genoeg.set()
         if self._werk is not None:
             await asyncio.gather(self._werk, return_exceptions=True)
-        self._genoeg.clear()
 
     async def _kijk(self) -> None:
         begin = time.monotonic()

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -80,9 +81,9 @@ class Deelnemer(contextlib.AbstractContextManager["Deelnemer"]):
     def __exit__(self, *_: object) -> None:
         self._stapel.close()
 
+    @abstractmethod
     def bereid_voor(self) -> None:
         """Makes its topics and tables, and starts its processes."""
-        raise NotImplementedError
 
     def _ruim_op(self) -> None:
         self.toneel.client.command(f"DROP DATABASE IF EXISTS {self.naam} SYNC")
@@ -136,9 +137,9 @@ class Deelnemer(contextlib.AbstractContextManager["Deelnemer"]):
         )
         return [record for batch in vers for record in self.codeer(batch)]
 
+    @abstractmethod
     def codeer(self, batch: Batch) -> Iterable[bytes]:
         """The records that bring a batch."""
-        raise NotImplementedError
 
     def _tel(self, vraag: str) -> Counter[str]:
         return Counter({str(rij[0]): int(rij[1]) for rij in self.database.query(vraag).result_rows})
@@ -155,13 +156,13 @@ class Deelnemer(contextlib.AbstractContextManager["Deelnemer"]):
         """How many messages have each code, by the rows."""
         return self._tel("SELECT code, count() FROM uitkomsten GROUP BY code")
 
+    @abstractmethod
     def gebeurtenissen(self) -> Counter[str]:
         """The same by the outcome events in Kafka."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_afgerond(self, records: int) -> bool:
         """Whether all that it must do for so many records is done."""
-        raise NotImplementedError
 
 
 class Lijn(Deelnemer):

@@ -11,7 +11,7 @@ def _maat(waarde: int, wat: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Maten:
-    """The sizes, each a whole number above zero. Together they keep a bench of 3 rounds within an hour on 2 cores."""
+    """The sizes, each a whole number above zero. Each part is bounded in time by some of them."""
 
     lijn_berichten: int = _maat(400_000, "messages that wait for each contestant")
     lijn_faust: int = _maat(20_000, "messages for idiomatic Faust, whose rate does not change with more")

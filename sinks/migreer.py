@@ -4,11 +4,11 @@ Of the kept tools, clickhouse-migrations comes closest, but it guards two at onc
 neither the embedded engine nor a single server has, and it brings a second driver; so this is our own.
 
 Two may run at once, and one may die halfway: every statement can be run again (IF NOT EXISTS, OR REPLACE), and a file
-is noted as applied after its last statement; those of a new database together, since nothing there takes long again.
+is noted as applied after its last statement.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,25 +136,16 @@ def migreer(client: Client, database: str, migraties: list[Migratie] | None = No
         client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
     with vertaal_fouten(), _in_database(client, database):
         client.command(TABEL)
-        is_nieuw, gedaan = len(te_doen) == len(migraties), list[Migratie]()
-        try:
-            for migratie in migraties:
-                if migratie.naam not in te_doen:
-                    continue
-                for opdracht in splits_opdrachten(migratie.tekst):
-                    client.command(opdracht)
-                gedaan.append(migratie)
-                if not is_nieuw:
-                    _noteer(client, [gedaan.pop()])
-        finally:
-            _noteer(client, gedaan)
+        for migratie in migraties:
+            if migratie.naam not in te_doen:
+                continue
+            for opdracht in splits_opdrachten(migratie.tekst):
+                client.command(opdracht)
+            client.command(
+                "INSERT INTO migraties (naam, sha256) VALUES ({naam:String}, {sha256:String})",
+                parameters={"naam": migratie.naam, "sha256": migratie.sha256},
+            )
     return te_doen
-
-
-def _noteer(client: Client, gedaan: Sequence[Migratie]) -> None:
-    """Notes these as applied."""
-    if gedaan:
-        client.insert("migraties", [(een.naam, een.sha256) for een in gedaan], column_names=["naam", "sha256"])
 
 
 def _toegepast(client: Client, database: str) -> dict[str, set[str]]:

@@ -88,32 +88,38 @@ class Stroomvragen:
         for leverancier, ids, run in vragen:
             gevraagd.setdefault(leverancier, set()).update(_identiteiten(ids, run))
         runs = {run.bytes: run for *_, run in vragen}
-        leveranciers = list(gevraagd)
-        rijen = [
-            wie.to_bytes(4, "little") + id_
-            for wie, leverancier in enumerate(leveranciers, 1)
-            for id_ in gevraagd[leverancier]
-        ]
         gevonden: list[BekendeUitkomst] = []
-        for deel in stukken(rijen, PER_TABEL):
-            for leverancier, bericht_id, proceskenmerk, nummer, verwerkt in self._rijen(
-                f"""
-                SELECT leverancier, {BYTES.format("bericht_id")}, {BYTES.format("proceskenmerk")}, nummer,
-                    argMax(code, voorrang) = 'Verwerkt'
-                FROM bekend
-                WHERE sleutel IN
-                    (SELECT cityHash64({{leveranciers:Array(String)}}[wie], {GUID.format("id")}) FROM gevraagd)
-                GROUP BY leverancier, bericht_id, proceskenmerk, nummer
-                """,
-                extern("gevraagd", "wie UInt32, id FixedString(16)", deel),
-                leveranciers=leveranciers,
-            ):
-                van_ons = runs.get(proceskenmerk)
-                identiteit = proceskenmerk if bericht_id == NUL_GUID.bytes else bericht_id
-                if (verwerkt or van_ons) and identiteit in gevraagd.get(leverancier, ()):
-                    besliste = van_ons or UUID(bytes=proceskenmerk)
-                    gevonden.append((leverancier, bericht_id, besliste, nummer, bool(verwerkt)))
+        for leveranciers in stukken(list(gevraagd), PER_VRAAG):
+            rijen = [
+                kop + id_
+                for wie, leverancier in enumerate(leveranciers, 1)
+                for kop in [wie.to_bytes(4, "little")]
+                for id_ in gevraagd[leverancier]
+            ]
+            for deel in stukken(rijen, PER_TABEL):
+                for leverancier, bericht_id, proceskenmerk, nummer, verwerkt in self._bekend(leveranciers, deel):
+                    van_ons = runs.get(proceskenmerk)
+                    identiteit = proceskenmerk if bericht_id == NUL_GUID.bytes else bericht_id
+                    if (verwerkt or van_ons) and identiteit in gevraagd.get(leverancier, ()):
+                        besliste = van_ons or UUID(bytes=proceskenmerk)
+                        gevonden.append((leverancier, bericht_id, besliste, nummer, bool(verwerkt)))
         return gevonden
+
+    def _bekend(self, leveranciers: Sequence[str], rijen: Sequence[bytes]) -> Sequence[Sequence[Any]]:
+        """What is decided under these keys: the number of a leverancier among these, from 1, and 16 bytes. Of others
+        with an equal hash as well."""
+        return self._rijen(
+            f"""
+            SELECT leverancier, {BYTES.format("bericht_id")}, {BYTES.format("proceskenmerk")}, nummer,
+                argMax(code, voorrang) = 'Verwerkt'
+            FROM bekend
+            WHERE sleutel IN
+                (SELECT cityHash64({{leveranciers:Array(String)}}[wie], {GUID.format("id")}) FROM gevraagd)
+            GROUP BY leverancier, bericht_id, proceskenmerk, nummer
+            """,
+            extern("gevraagd", "wie UInt32, id FixedString(16)", rijen),
+            leveranciers=list(leveranciers),
+        )
 
     def voortgang(self, topic_id: str) -> dict[int, int]:
         """For each partition of a topic the offset of the first record that is not in ClickHouse yet.

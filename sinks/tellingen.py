@@ -33,6 +33,9 @@ HOOGSTENS = 10 * PER_VRAAG
 _PER_TELLING = 100
 """Batches that are counted at a time: at most a hundred thousand messages for each of their runs."""
 
+_MISLUKT = 3
+"""Batches of those that may fail by themselves; with more it is ClickHouse that cannot do it now."""
+
 _GETELD = """leverancier, batch_id, aangeleverd_door, proceskenmerk, ontvangen_op, aangeleverd_op, verwerkt_op, totaal,
     verwerkt, waarschuwing, niet_verwerkt, momenten"""
 _KOLOMMEN = f"{_GETELD}, in_behandeling, afgerond"
@@ -81,15 +84,23 @@ class Tellingen(Stroomvragen):
         return laatste.eerste_op, laatste.batch_id, laatste.leverancier
 
     def _tel_of_meld(self, batches: Sequence["_Ongeteld"], genoeg: Callable[[], bool]) -> None:
-        """Counts these; where that fails one by one, so that a single one that never succeeds is the only one."""
+        """Counts these; where that fails one by one, past some that fail by themselves. Raises when more do."""
         try:
             self._tel_deel(batches)
+            return
         except (DatabaseWeg, ClickHouseError) as fout:
-            if len(batches) == 1 or genoeg():
-                log.warning("batch %s is not counted now: %s", batches[0].batch_id, fout)
+            log.warning("counting %d batches one by one: %s", len(batches), fout)
+        mislukt = 0
+        for een in batches:
+            if genoeg():
                 return
-            for een in batches:
-                self._tel_of_meld([een], genoeg)
+            try:
+                self._tel_deel([een])
+            except (DatabaseWeg, ClickHouseError) as fout:
+                mislukt += 1
+                if mislukt > _MISLUKT:
+                    raise
+                log.warning("batch %s is not counted now: %s", een.batch_id, fout)
 
     def _tel_deel(self, batches: Sequence["_Ongeteld"]) -> None:
         telbaar = self._telbaar(batches)

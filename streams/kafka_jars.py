@@ -46,9 +46,9 @@ def klassepad(bouw: Path = BOUW) -> str:
 
 
 def archief(java: str, jars: str, oefen: Callable[[Path], object], bouw: Path = BOUW) -> list[str]:
-    """Options with which this Java starts the broker in half the work: an archive of its classes, read and checked.
+    """Options with which this Java starts the broker with less work: an archive of its classes, read and checked.
 
-    The first who asks makes the archive (some ten seconds) and others wait; it is kept under `bouw` for these jars and
+    The first who asks makes the archive and others wait; it is kept under `bouw` for these jars and
     this Java. `oefen` runs the broker once and lists its classes in the file it is given. Where none can be made (an
     empty file keeps that in mind), or Java finds that it does not fit, the broker starts without, as it always did.
     """

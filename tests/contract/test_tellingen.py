@@ -240,7 +240,7 @@ def test_what_cannot_be_counted_holds_up_no_other(t: Tafel, monkeypatch: pytest.
 def test_a_batch_on_which_counting_fails_holds_up_no_other(
     t: Tafel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Too many runs of it to look through in time, say."""
+    """Too many runs of it to look through in time, say; when more fail than some, it is ClickHouse that is away."""
     runs = [t.lever([X], op=T0 + plaats) for plaats in range(3)]
     for run in runs:
         t.beslis(run, 1)
@@ -256,6 +256,9 @@ def test_a_batch_on_which_counting_fails_holds_up_no_other(
     tel(t)
     assert geteld(t).keys() == {(A, runs[0].batch_id), (A, runs[2].batch_id)}
     assert str(runs[1].batch_id) in caplog.text
+    monkeypatch.setattr("sinks.tellingen._MISLUKT", 0)
+    with pytest.raises(DatabaseWeg):
+        t.vragen.tel_batches()
 
 
 def test_once_it_is_enough_no_more_is_counted(t: Tafel) -> None:

@@ -580,6 +580,7 @@ def test_the_look_up_gives_this_run_and_verwerkt_of_others(t: Tafel) -> None:
 
 def test_the_look_up_takes_thousands_of_ids_and_any_leverancier(t: Tafel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stroomvragen, "PER_TABEL", 1000)
+    monkeypatch.setattr(stroomvragen, "PER_VRAAG", 1)  # a leverancier a question
     vreemd = "O'Brien \\ \t\n\"é{}"
     ids = [uuid4() for _ in range(1000)]
     run = t.lever(ids, leverancier=vreemd)
