@@ -10,6 +10,7 @@ there. Whoever lost a partition drops its slices, since the new owner gets them 
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -376,8 +377,8 @@ class Beslisser:
         eigen.stand += 1
         for offset, uitkomst in zip(offsets, uitkomsten, strict=False):
             eigen.geheugen.onthoud(offset, uitkomst)
-            for code in uitkomst.codes:
-                metrics.BESLIST.labels(code).inc()
+            for code, aantal in Counter(uitkomst.codes).items():
+                metrics.BESLIST.labels(code).inc(aantal)
         straks = time.monotonic() + HERKANS_S
         for offset, sleutel, slice_ in zip(offsets[len(uitkomsten) :], sleutels, naar_wacht, strict=True):
             eigen.wachtkamer.zet(slice_, offset, sleutel, self._klok(), straks)

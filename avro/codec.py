@@ -3,7 +3,6 @@
 import dataclasses
 import struct
 from io import BytesIO
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +26,6 @@ _VELDEN = {
     soort: tuple(veld.name for veld in dataclasses.fields(soort) if veld.name != "kader")
     for soort in (Uitkomst, Resultaat, Logboek)
 }
-_NOTIFICATIE = tuple(veld.name for veld in dataclasses.fields(Notificatie))
-_van_notificatie = attrgetter(*_NOTIFICATIE)
 
 _PER_BERICHT = dict.fromkeys(
     (
@@ -194,7 +191,7 @@ class Codec:
 
     def schrijf_notificatie(self, notificatie: Notificatie) -> bytes:
         """What a citizen is told, for topic `notificatie`."""
-        waarde = dict(zip(_NOTIFICATIE, _van_notificatie(notificatie), strict=True))
+        waarde: dict[str, Any] = notificatie._asdict()
         for naam in _GUIDS:
             waarde[naam] = str(waarde[naam])
         return self.schrijf("notificatie", waarde)

@@ -1,7 +1,8 @@
 """What a citizen is told of a new message, and from when (Domain: Berichttypes; StoreMessage)."""
 
 import zlib
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.referentie import Notificatiekenmerk, Referentie
@@ -38,8 +39,7 @@ Plaats = tuple[int, UUID, int]
 """Where a message stands in the order of notifications: from when it can be seen, its Proceskenmerk, its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class TeNotificeren:
+class TeNotificeren(NamedTuple):
     """A placed message that a citizen is to be told of. Times in milliseconds."""
 
     zichtbaar_op: int
@@ -57,17 +57,30 @@ class TeNotificeren:
     @property
     def plaats(self) -> Plaats:
         """Its place in the order of notifications."""
-        return self.zichtbaar_op, self.proceskenmerk, self.nummer
+        return self[:3]
 
 
-@dataclass(frozen=True, slots=True)
-class Notificatie(TeNotificeren):
-    """What the citizen is told of it."""
+class Notificatie(NamedTuple):
+    """What the citizen is told of it: the message, as in `TeNotificeren`, and what he reads."""
 
+    zichtbaar_op: int
+    proceskenmerk: UUID
+    nummer: int
+    batch_id: UUID
+    bericht_id: UUID
+    leverancier: str
+    berichttype: str
+    ontvanger: str
+    publicatiedatum: int
     notificatiekenmerk: Notificatiekenmerk
     afzender: str
     tekst: str
     gemaakt_op: int
+
+    @property
+    def plaats(self) -> Plaats:
+        """Its place in the order of notifications."""
+        return self[:3]
 
 
 def zichtbaar_op(publicatiedatum: int, verwerkt_op: int) -> int:
@@ -81,6 +94,7 @@ def afzender(oin: str, referentie: Referentie) -> str:
     return (leverancier.naam.strip() if leverancier else "") or oin
 
 
+@lru_cache(maxsize=1024)
 def tekst(kenmerk: Notificatiekenmerk, naam: str) -> str:
     """The text of a notificatiekenmerk with the sender's name in it: two paragraphs, an empty line between."""
     return "\n\n".join(TEKSTEN[kenmerk]).replace("{Afzender}", naam)
@@ -96,15 +110,7 @@ def maak(bericht: TeNotificeren, referentie: Referentie, nu: int) -> Notificatie
         return None
     naam = afzender(bericht.leverancier, referentie)
     return Notificatie(
-        bericht.zichtbaar_op,
-        bericht.proceskenmerk,
-        bericht.nummer,
-        bericht.batch_id,
-        bericht.bericht_id,
-        bericht.leverancier,
-        bericht.berichttype,
-        bericht.ontvanger,
-        bericht.publicatiedatum,
+        *bericht,
         notificatiekenmerk=berichttype.notificatiekenmerk,
         afzender=naam,
         tekst=tekst(berichttype.notificatiekenmerk, naam),

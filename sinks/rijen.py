@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from avro.gegevens import als_json, soort_van
 from domain.batch import GUID_BYTES, Batch
 from domain.beslissing import Uitkomst
-from domain.codes import NUL_GUID, toonbaar_berichttype
+from domain.codes import toonbaar_berichttype
 from domain.logboek import ZOEK_BYTES, Logboek
 from domain.notificatie import Plaats
 from domain.referentie import Gegeven, Herkomst
@@ -89,18 +88,18 @@ class Rijen:
             kolom.extend(nieuw)
 
 
-def guids(gepakt: bytes) -> list[UUID]:
-    """GUIDs that stand back to back."""
-    return [UUID(bytes=gepakt[i : i + GUID_BYTES]) for i in range(0, len(gepakt), GUID_BYTES)]
+def _guids(gepakt: bytes) -> list[int]:
+    """GUIDs that stand back to back, as the numbers that they are: ClickHouse takes these too, and they cost less."""
+    return [int.from_bytes(gepakt[i : i + GUID_BYTES]) for i in range(0, len(gepakt), GUID_BYTES)]
 
 
 def van_batch(batch: Batch, offset: int) -> list[Sequence[Any]]:
     """The row of `runs` for a record of topic `batch`: everything received, before anything is decided."""
     kader, berichten = batch.kader, batch.berichten
-    ids = [NUL_GUID] * kader.totaal
+    ids = [0] * kader.totaal
     types = [toonbaar_berichttype("")] * kader.totaal
     for nummer, bericht_id, berichttype in zip(
-        berichten.nummers, guids(berichten.bericht_ids), berichten.berichttypes, strict=True
+        berichten.nummers, _guids(berichten.bericht_ids), berichten.berichttypes, strict=True
     ):
         ids[nummer - 1] = bericht_id
         types[nummer - 1] = toonbaar_berichttype(berichttype)
@@ -127,7 +126,7 @@ def van_uitkomst(uitkomst: Uitkomst, offset: int) -> list[Sequence[Any]]:
         [kader.batch_id] * aantal,
         [kader.proceskenmerk] * aantal,
         uitkomst.nummers,
-        guids(uitkomst.bericht_ids),
+        _guids(uitkomst.bericht_ids),
         uitkomst.berichttypes,
         [str(code) for code in uitkomst.codes],
         [str(stadium) for stadium in uitkomst.stadia],

@@ -15,7 +15,6 @@ from uuid import UUID
 
 from avro.codec import Codec, Onleesbaar
 from sinks.objecten import Objecten, ObjectOntbreekt, bijlage_naam
-from sinks.rijen import guids
 from streams.sleutels import SleutelFout, lees_sleutels
 from tests.chaos.wereld import Wereld
 from tests.chaos.zender import Zending, model
@@ -90,7 +89,7 @@ def _duurzaam(wereld: Wereld, zendingen: Sequence[Zending], bevinding: Bevinding
         zending = per_levering.get((kader.leverancier, str(kader.batch_id), kader.aanmaakdatum))
         if zending is None:
             bevinding.meld("fout", f"run {kader.proceskenmerk} was never sent")
-        elif tuple(map(str, guids(batch.berichten.bericht_ids))) != zending.ids or kader.proceskenmerk in runs:
+        elif tuple(str(UUID(bytes=een)) for een in batch.berichten.ids()) != zending.ids or kader.proceskenmerk in runs:
             bevinding.meld("dubbel", f"run {kader.proceskenmerk} is not as it was sent")
         else:
             runs[kader.proceskenmerk] = Run(zending.levering)

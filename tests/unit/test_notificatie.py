@@ -116,7 +116,7 @@ def test_a_placed_message_is_told_of_whatever_became_of_its_berichttype(status: 
 
 
 def test_nothing_is_made_up_for_a_berichttype_that_is_not_there() -> None:
-    assert maak(replace(BERICHT, berichttype="GEEN"), referentie(), T0) is None
+    assert maak(BERICHT._replace(berichttype="GEEN"), referentie(), T0) is None
 
 
 def test_a_notification_comes_back_from_its_event_and_names_no_bsn() -> None:

@@ -9,7 +9,7 @@ import pytest
 from domain.beslissing import Bekend, Uitkomst, beslis
 from domain.codes import NUL_GUID, ONBEKEND
 from domain.resultaat import Resultaat
-from sinks.rijen import KOLOMMEN, Rijen, guids, van_batch, van_resultaat, van_uitkomst
+from sinks.rijen import KOLOMMEN, Rijen, van_batch, van_resultaat, van_uitkomst
 from tests.regels import regel
 from tests.slices import BSNS, FOUTE_BSN, T0, TYPE, guid, kader, maak_slice, referentie
 
@@ -32,7 +32,7 @@ def test_a_batch_is_one_row_with_every_message_in_its_place() -> None:
     """Everything received, before anything is decided."""
     batch = maak_slice(ids=["a", NUL_GUID.bytes, "c"], types=[TYPE, "", "12345678"], van=kader(totaal=3))
     (rij,) = als_rijen("runs", van_batch(batch, 42))
-    assert rij["bericht_ids"] == [UUID(bytes=guid("a")), NUL_GUID, UUID(bytes=guid("c"))]
+    assert [UUID(int=een) for een in rij["bericht_ids"]] == [UUID(bytes=guid("a")), NUL_GUID, UUID(bytes=guid("c"))]
     assert rij["berichttypes"] == [TYPE, ONBEKEND, ONBEKEND]
     assert (rij["totaal"], rij["volgorde"]) == (3, 42)
     van = batch.kader
@@ -48,14 +48,14 @@ def test_a_batch_is_one_row_with_every_message_in_its_place() -> None:
 def test_messages_stand_at_their_number_in_whatever_order_they_come() -> None:
     batch = maak_slice(ids=["c", "a"], nummers=[3, 1], van=kader(totaal=3))
     (rij,) = als_rijen("runs", van_batch(batch, 0))
-    assert rij["bericht_ids"] == [UUID(bytes=guid("a")), NUL_GUID, UUID(bytes=guid("c"))]
+    assert [UUID(int=een) for een in rij["bericht_ids"]] == [UUID(bytes=guid("a")), NUL_GUID, UUID(bytes=guid("c"))]
 
 
 @regel("its metadata goes to ClickHouse")
 def test_decisions_are_one_row_each_with_all_they_say() -> None:
     een = uitkomst()
     rijen = als_rijen("uitkomsten", van_uitkomst(een, 9))
-    assert [(rij["nummer"], rij["bericht_id"].bytes, rij["code"], rij["stadium"]) for rij in rijen] == [
+    assert [(rij["nummer"], UUID(int=rij["bericht_id"]).bytes, rij["code"], rij["stadium"]) for rij in rijen] == [
         (2, guid("a"), "Verwerkt", "NA"),
         (5, guid("b"), "NietActiefOfGeabonneerd", "ValidateGebruiker"),
     ]
@@ -102,8 +102,3 @@ def test_rows_of_several_records_stand_under_each_other_and_leave_them_as_they_w
 def test_columns_of_another_table_do_not_fit() -> None:
     with pytest.raises(ValueError, match="zip"):
         Rijen("resultaten").voeg_toe(van_uitkomst(uitkomst(), 1))
-
-
-def test_packed_guids_come_apart() -> None:
-    assert guids(guid("a") + guid("b")) == [UUID(bytes=guid("a")), UUID(bytes=guid("b"))]
-    assert guids(b"") == []
