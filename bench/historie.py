@@ -24,6 +24,8 @@ LEVERANCIERS = 200
 DAGEN = 364
 PER_INSERT = 500_000
 """Messages in one insert; the engine merges their parts as it does those of the sink."""
+PER_VEEG = 5_000_000
+"""Messages after which is tidied up and counted."""
 RUST_S = 120
 """Seconds that merges get to end before anything is measured."""
 
@@ -197,7 +199,8 @@ def maak(url: str, berichten: int, vorder: Callable[[int], None] = lambda _: Non
     for van in range(0, berichten, PER_INSERT):
         tot = min(van + PER_INSERT, berichten)
         historie.vul(van, tot)
-        veeg(Vragen(client))
+        if tot % PER_VEEG == 0 or tot == berichten:
+            veeg(Vragen(client))
         vorder(tot - van)
     rustig = time.monotonic() + RUST_S
     while getal(client, "count() FROM system.merges") and time.monotonic() < rustig:

@@ -30,6 +30,8 @@ NU = "berichtverwerking_nu"
 """Every batch, counted from its messages now."""
 HOOGSTENS = 10 * PER_VRAAG
 """Batches without a count that a question names. With more of them all is counted from the messages."""
+_PER_BLIK = 5 * PER_VRAAG
+"""Batches that one look for what is to be counted names: a look reads every run, so few looks are the cheapest."""
 _PER_TELLING = 100
 """Batches that are counted at a time: at most a hundred thousand messages for each of their runs."""
 
@@ -64,7 +66,7 @@ class Tellingen(Stroomvragen):
     """Counting, and where to find what is counted. Every method raises DatabaseWeg."""
 
     def tel_batches(self, na: Plek = BEGIN, genoeg: Callable[[], bool] = lambda: False) -> Plek | None:
-        """Counts batches of which every run is answered and decided, at most PER_VRAAG, those that came first first.
+        """Counts batches of which every run is answered and decided, at most _PER_BLIK, those that came first first.
 
         Returns after which to go on; None: there were no more. What cannot be counted, yet or at all, holds up no
         other. `genoeg` is asked between two questions: once it says so no more are put.
@@ -74,11 +76,11 @@ class Tellingen(Stroomvragen):
                 AND (eerste_op, batch_id, leverancier) > ({{na_op:Int64}}, {{na_batch:UUID}}, {{na_leverancier:String}})
             ORDER BY eerste_op, batch_id, leverancier LIMIT {{limit:UInt64}}{_BEGRENSD}"""
         plek = {"na_op": na[0], "na_batch": str(na[1]), "na_leverancier": na[2]}
-        batches = [_Ongeteld(*rij) for rij in self._rijen(sql, limit=PER_VRAAG, **plek)]
+        batches = [_Ongeteld(*rij) for rij in self._rijen(sql, limit=_PER_BLIK, **plek)]
         for deel in stukken(batches, _PER_TELLING):
             if not genoeg():
                 self._tel_of_meld(deel, genoeg)
-        if genoeg() or len(batches) < PER_VRAAG:
+        if genoeg() or len(batches) < _PER_BLIK:
             return None
         laatste = batches[-1]
         return laatste.eerste_op, laatste.batch_id, laatste.leverancier

@@ -230,7 +230,7 @@ def test_what_cannot_be_counted_holds_up_no_other(t: Tafel, monkeypatch: pytest.
     runs = [t.lever([X], op=T0 + plaats) for plaats in range(3)]
     t.beslis(runs[2], 1)
     beantwoord(t, runs)
-    monkeypatch.setattr("sinks.tellingen.PER_VRAAG", 1)
+    monkeypatch.setattr("sinks.tellingen._PER_BLIK", 1)
     na: Plek | None = t.vragen.tel_batches()
     assert (na, geteld(t)) == ((T0, runs[0].batch_id, A), {}), "a result without rows: ClickHouse is filled up again"
     tel(t)
