@@ -3,6 +3,7 @@
 import hmac
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from profielservice.client import Profielservice, unieke_bsns
@@ -36,7 +37,8 @@ class CachendeProfielservice:
         self._hoogstens = hoogstens
         self._nu = nu
         self._sleutel = secrets.token_bytes(32)
-        self._bekend: dict[bytes, tuple[float, bool]] = {}
+        # A plain dict looks for its oldest key past all that were removed before it.
+        self._bekend: OrderedDict[bytes, tuple[float, bool]] = OrderedDict()
 
     async def mag_versturen(self, leverancier: str, berichttype: str, bsns: Sequence[str]) -> dict[str, bool]:
         """See Profielservice."""
@@ -74,7 +76,7 @@ class CachendeProfielservice:
         # Every answer lives equally long, so the order in which they came is the order in which they go.
         nu = self._nu()
         while self._bekend:
-            oudste = next(iter(self._bekend))
-            if len(self._bekend) <= self._hoogstens and nu < self._bekend[oudste][0]:
+            vervalt_op, _ = self._bekend[next(iter(self._bekend))]
+            if len(self._bekend) <= self._hoogstens and nu < vervalt_op:
                 return
-            del self._bekend[oudste]
+            self._bekend.popitem(last=False)

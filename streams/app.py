@@ -24,6 +24,10 @@ _BUFFER_RECORDS = 32
 _BUFFER_BATCHES = 4
 """The same for batches, which can be 16 MB each."""
 
+_HAAL_BYTES = 1024 * 1024
+"""Bytes that are fetched ahead of each partition, which is in memory beside the buffers. A larger record comes whole all
+the same."""
+
 
 def maak_app(instellingen: Instellingen) -> faust.App:
     """The app of one worker process, without agents."""
@@ -51,7 +55,7 @@ def maak_app(instellingen: Instellingen) -> faust.App:
         # An agent may wait long for a service that is away; that alone must not make it leave the group.
         broker_max_poll_interval=24 * 3600.0,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=MAX_RECORD_BYTES,
+        consumer_max_fetch_size=_HAAL_BYTES,
         producer_max_request_size=MAX_RECORD_BYTES,
     )
 
