@@ -37,6 +37,8 @@ _TABEL = {
     "logboek": "logboekregels",
     "resultaat": "resultaten",
 } | dict.fromkeys(SOORTEN, "wijzigingen")
+_PER_GREEP = 16
+"""Records that are taken at a time: what was fetched is compressed, and all of it at once can be many times as large."""
 ONDERWERPEN = tuple(_TABEL)
 """The topics that ClickHouse gets, named without prefix."""
 
@@ -210,7 +212,7 @@ class Sink:
             rest_s = tot - time.monotonic()
             if rest_s <= 0 and bytes_:
                 return
-            nieuw = await self._consumer.getmany(timeout_ms=max(0, int(rest_s * 1000)))
+            nieuw = await self._consumer.getmany(timeout_ms=max(0, int(rest_s * 1000)), max_records=_PER_GREEP)
             for tp, records in nieuw.items():
                 gelezen.setdefault(tp, []).extend(records)
                 bytes_ += sum(max(1, record.serialized_value_size) for record in records)
