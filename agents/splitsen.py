@@ -11,7 +11,9 @@ from collections.abc import Mapping
 import faust
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from faust.types import Message
 
+from agents.eigendom import alle
 from agents.geduld import back_off
 from avro.codec import Codec, Onleesbaar
 from domain.batch import Batch, splits
@@ -26,7 +28,7 @@ from streams.uitloop import Uitloop
 log = logging.getLogger(__name__)
 
 _PER_KEER = 2
-"""Batches that one take holds; each can be 16 MB."""
+"""Batches that are cut side by side, and committed together; each can be 16 MB."""
 
 
 async def schrijf_slices(producer: AIOKafkaProducer, codec: Codec, topic: str, slices: Mapping[int, Batch]) -> None:
@@ -70,17 +72,19 @@ class Splitser:
 def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser, uitloop: Uitloop) -> None:
     """Adds the agent to the app."""
 
+    async def splits(bericht: Message) -> None:
+        async for poging in back_off("Kafka", KafkaError):
+            with poging:
+                await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
+
     async def splitsen(stream: Stream) -> None:
         hoort_bij("splitsen")
         lezer = Lezer(app, instellingen, "batch", uitloop)
         async with lezer.bewaakt():
             async for events in stream.noack_take(_PER_KEER, within=0.05):
                 with uitloop.werk():
-                    for event in await lezer.neem(events):
-                        bericht = event.message
-                        async for poging in back_off("Kafka", KafkaError):
-                            with poging:
-                                await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
-                        await lezer.bevestig([event])
+                    genomen = await lezer.neem(events)
+                    await alle(splits(event.message) for event in genomen)
+                    await lezer.bevestig(genomen)
 
     app.agent(ruwe_topic(app, instellingen, "batch"), name="splitsen", concurrency=1)(splitsen)

@@ -38,7 +38,7 @@ _TABEL = {
     "resultaat": "resultaten",
 } | dict.fromkeys(SOORTEN, "wijzigingen")
 _PER_GREEP = 16
-"""Records that are taken at a time: what was fetched is compressed, and all of it at once can be many times as large."""
+"""Records that are taken at a time: what was fetched is compressed, and all of it at once can be many times larger."""
 ONDERWERPEN = tuple(_TABEL)
 """The topics that ClickHouse gets, named without prefix."""
 

@@ -25,8 +25,7 @@ _BUFFER_BATCHES = 4
 """The same for batches, which can be 16 MB each."""
 
 _HAAL_BYTES = 1024 * 1024
-"""Bytes that are fetched ahead of each partition, which is in memory beside the buffers. A larger record comes whole all
-the same."""
+"""Bytes that are fetched ahead of each partition, in memory beside the buffers; a larger record comes whole."""
 
 
 def maak_app(instellingen: Instellingen) -> faust.App:

@@ -169,7 +169,7 @@ class Instellingen(BaseSettings):
         200_000, description="Slices that may wait in `wacht` for each worker; more wait in place. Bounds memory."
     )
     slices_per_keer: int = Field(32, description="Slices that one transaction may decide.")
-    wachttijd_slices_s: float = Field(0.1, description="Seconds to gather them.")
+    wachttijd_slices_s: float = Field(0.02, description="Seconds to gather them, when no more are there already.")
     onverwerkt_max: int = Field(
         500_000, description="Decisions a worker remembers before it waits for ClickHouse to show them; bounds memory."
     )
