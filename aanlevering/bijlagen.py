@@ -1,16 +1,7 @@
-"""From the thread that reads a batch to the object store, in groups: one is stored while the next is read."""
+"""The bijlagen of one batch, from the thread that reads it to one pack in the object store."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import CancelledError, Future
-from typing import Any
-
-from sinks.objecten import bijlage_naam
-
-_GROEP_BYTES = 8_000_000
-_GROEP_AANTAL = 64
-
-BewaarAlle = Callable[[Iterable[tuple[str, bytes]]], Coroutine[Any, Any, None]]
+from sinks.objecten import Objecten
+from sinks.pak import Pak
 
 
 class Afgebroken(Exception):
@@ -18,27 +9,28 @@ class Afgebroken(Exception):
 
 
 class Bijlagen:
-    """Takes the bijlagen of one batch; holds two groups of 8 MB at most. All but `breek_af` is called in the thread."""
+    """Takes the bijlagen as they pass, and holds none: they go to a file that has no name until all is durable."""
 
-    def __init__(self, bewaar_alle: BewaarAlle, lus: asyncio.AbstractEventLoop) -> None:
-        self._bewaar_alle = bewaar_alle
-        self._lus = lus
-        self._groep: list[tuple[str, bytes]] = []
-        self._bytes = 0
-        self._onderweg: Future[None] | None = None
+    def __init__(self, objecten: Objecten) -> None:
+        self._objecten = objecten
+        self._pak: Pak | None = None
         self._afgebroken = False
 
     def bewaar(self, sha256: bytes, inhoud: bytes) -> None:
-        """One more. Raises what storing an earlier one raised, and Afgebroken."""
-        self._groep.append((bijlage_naam(sha256), inhoud))
-        self._bytes += len(inhoud)
-        if self._bytes >= _GROEP_BYTES or len(self._groep) >= _GROEP_AANTAL:
-            self._verstuur()
+        """One more, in the thread that reads. Raises OpslagWeg."""
+        if self._pak is None:
+            self._pak = self._objecten.begin_pak()
+        self._pak.voeg_toe(sha256, inhoud)
 
     def rond_af(self) -> None:
-        """Returns when all are durable. Raises as `bewaar` does."""
-        self._verstuur()
-        self._wacht()
+        """In the thread that reads: these were all. Raises OpslagWeg."""
+        if self._pak is not None:
+            self._pak.rond_af()
+
+    async def leg_vast(self, naam: str) -> None:
+        """Returns when all are durable, in a pack of this name; without bijlagen there is none. Raises OpslagWeg."""
+        if self._pak is not None:
+            await self._objecten.leg_vast(self._pak, naam)
 
     def controleer(self) -> None:
         """For the thread to ask between two pieces of the batch. Raises Afgebroken."""
@@ -46,24 +38,10 @@ class Bijlagen:
             raise Afgebroken
 
     def breek_af(self) -> None:
-        """Makes the thread stop soon, also when it waits for the store."""
+        """Makes the thread stop soon."""
         self._afgebroken = True
-        onderweg = self._onderweg
-        if onderweg is not None:
-            onderweg.cancel()
 
-    def _verstuur(self) -> None:
-        self._wacht()
-        if self._groep:
-            self._onderweg = asyncio.run_coroutine_threadsafe(self._bewaar_alle(self._groep), self._lus)
-            self._groep, self._bytes = [], 0
-        if self._afgebroken:  # set before this group was sent, maybe too early to have been cancelled
-            self.breek_af()
-
-    def _wacht(self) -> None:
-        if self._onderweg is not None:
-            try:
-                self._onderweg.result()
-            except CancelledError:
-                raise Afgebroken from None
-            self._onderweg = None
+    def close(self) -> None:
+        """When the thread is done: takes away what did not get its name."""
+        if self._pak is not None:
+            self._pak.close()

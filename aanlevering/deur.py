@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 from uuid import uuid4
@@ -19,6 +19,7 @@ from aanlevering.stroom import STUK_BYTES, uitgepakt
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot
 from aanlevering.weigering import Weigercode, weiger
 from domain.batch import Batch
+from sinks.bijlagenwinkel import pak_naam
 from sinks.objecten import Objecten, OpslagWeg
 from streams.settings import MAX_RECORD_BYTES
 
@@ -31,6 +32,8 @@ _KEREN = 3
 
 Publiceer = Callable[[Batch], Awaitable[None]]
 """Returns when the batch is durable. Raises KafkaWeg and RecordTeGroot."""
+Controle = Callable[[], Awaitable[None]]
+"""Returns when Kafka answers. Raises KafkaWeg."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,19 @@ class Deur:
     """Receives, reads and makes durable, with bounds on how much of that goes on at once."""
 
     def __init__(
-        self, publiceer: Publiceer, objecten: Objecten, grenzen: Grenzen, klok: Callable[[], int], metrics: Metrics
+        self,
+        publiceer: Publiceer,
+        controleer_kafka: Controle | None,
+        objecten: Objecten,
+        grenzen: Grenzen,
+        klok: Callable[[], int],
+        metrics: Metrics,
     ) -> None:
         """`klok` gives milliseconds since 1970."""
         self._publiceer = publiceer
+        self._controleer_kafka = controleer_kafka
+        self._niet_bevestigd = False
+        """Whether the last batch was not confirmed."""
         self._objecten = objecten
         self._grenzen = grenzen
         self._klok = klok
@@ -147,8 +159,9 @@ class Deur:
         batch: Batch | None = None
         try:
             async with asyncio.timeout(self._grenzen.deadline_s), self._geheugen.neem(_gewicht(grootte, gzip)):
-                batch = await self._lees(bestand, gzip, aangeleverd_door, aangeleverd_op)
-                await self._publiceer(batch)
+                with closing(Bijlagen(self._objecten)) as bijlagen:
+                    batch = await self._lees(bestand, gzip, aangeleverd_door, aangeleverd_op, bijlagen)
+                    await self._leg_vast(batch, bijlagen)
         except TimeoutError:
             raise _later("traag") from None
         except OpslagWeg:
@@ -159,9 +172,32 @@ class Deur:
             raise weiger(Weigercode.BATCH_TE_GROOT_VOOR_VERWERKING, batch.kader.batch_id if batch else None) from None
         return batch
 
-    async def _lees(self, bestand: IO[bytes], gzip: bool, aangeleverd_door: str | None, aangeleverd_op: int) -> Batch:
+    async def _leg_vast(self, batch: Batch, bijlagen: Bijlagen) -> None:
+        """First the bijlagen, then the event of which they are. While Kafka is away neither: senders who try again
+        would fill the store."""
+        if self._niet_bevestigd and self._controleer_kafka is not None:
+            await self._controleer_kafka()
+        pak = pak_naam(batch.kader.proceskenmerk, batch.kader.aangeleverd_op)
+        await bijlagen.leg_vast(pak)
+        try:
+            await self._publiceer(batch)
+        except RecordTeGroot:
+            await self._objecten.verwijder(pak)
+            raise
+        except (KafkaWeg, asyncio.CancelledError):
+            self._niet_bevestigd = True
+            raise
+        self._niet_bevestigd = False
+
+    async def _lees(
+        self,
+        bestand: IO[bytes],
+        gzip: bool,
+        aangeleverd_door: str | None,
+        aangeleverd_op: int,
+        bijlagen: Bijlagen,
+    ) -> Batch:
         """Reads in a thread, and returns or raises only when that thread is done with the file."""
-        bijlagen = Bijlagen(self._objecten.bewaar_alle, asyncio.get_running_loop())
 
         def in_draad() -> Batch:
             stukken = _stukken(bestand, bijlagen)

@@ -69,13 +69,13 @@ def maak_app(
     metrics: Metrics | None = None,
     afzender: Afzender | None = None,
 ) -> web.Application:
-    """The app; `controles` are asked by `/readyz`, by name. Serve it with `maak_runner`.
+    """The app; `controles` are asked by `/readyz`, by name; that of `kafka` by the door. Serve with `maak_runner`.
 
     With `afzender` it says who asks, and the pages for operators are not here but in `maak_beheer`; without, a header
     says who asks.
     """
     metrics = metrics or Metrics()
-    deur = Deur(publiceer, objecten, grenzen or Grenzen(), klok, metrics)
+    deur = Deur(publiceer, controles.get("kafka"), objecten, grenzen or Grenzen(), klok, metrics)
     routes = _Routes(deur, resultaat, afzender or volgens_kop, metrics)
 
     async def sluit(_: web.Application) -> None:

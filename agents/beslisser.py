@@ -25,7 +25,7 @@ from agents.store_message import plaats
 from agents.validate_gebruiker import ValidateGebruiker
 from agents.wachtkamer import sleutel_van
 from avro.codec import Codec
-from domain.batch import Batch
+from domain.batch import Batch, Kader
 from domain.beslissing import Uitkomst, Vraag, beoordeel_vooraf
 from domain.referentie import Referentie
 from profielservice.client import Profielservice
@@ -54,8 +54,8 @@ _KEUR_S = 2.0
 class Keurmeester(Protocol):
     """Who checks bijlagen."""
 
-    async def oordelen(self, gevraagd: Mapping[bytes, str], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
-        """The warnings on those of these bijlagen (SHA-256, and for whom) that are checked within so many seconds."""
+    async def oordelen(self, gevraagd: Mapping[bytes, Kader], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
+        """The warnings on those of these bijlagen (SHA-256, and of which run) that are checked within that time."""
         ...
 
 
@@ -238,13 +238,13 @@ class Beslisser:
         if self._keuring is None:
             return
         kennis.oordelen = kennis.oordelen or {}
-        van_wie: dict[bytes, str] = {}
+        van_wie: dict[bytes, Kader] = {}
         for concept in concepten.values():
             for slice_, vooraf in concept.slices:
                 antwoorden = kennis.antwoorden.get(slice_.kader.leverancier, {})
                 bekend = kennis.bekend(slice_, concept.eigen.geheugen)
                 gevraagd = vooraf.te_keuren(slice_, bekend, antwoorden) - kennis.oordelen.keys()
-                van_wie |= dict.fromkeys(gevraagd, slice_.kader.leverancier)
+                van_wie |= dict.fromkeys(gevraagd, slice_.kader)
         kennis.te_keuren |= van_wie.keys()
         if van_wie:
             kennis.oordelen |= await self._keuring.oordelen(van_wie, _KEUR_S)

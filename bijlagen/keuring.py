@@ -17,9 +17,11 @@ from typing import Any, NamedTuple
 from bijlagen.beurten import Beurten
 from bijlagen.oordelen import PER_VRAAG, Oordeel, Oordelen
 from bijlagen.proces import GeenProces, Keurders, Verstoord
+from domain.batch import Kader
 from domain.waarschuwing import Waarschuwing
+from sinks.bijlagenwinkel import Bijlagenwinkel
 from sinks.database import DatabaseWeg
-from sinks.objecten import Objecten, ObjectOntbreekt, OpslagWeg, bijlage_naam
+from sinks.objecten import Objecten, ObjectOntbreekt, OpslagWeg
 from streams import metrics
 from streams.sleutels import SleutelFout
 
@@ -43,7 +45,7 @@ _UITSTEL_S = 60.0
 
 
 class _Onderweg(NamedTuple):
-    leverancier: str
+    kader: Kader
     toekomst: asyncio.Future[Oordeel | None]
     """None: not now."""
 
@@ -69,7 +71,7 @@ class Keuring:
         """`onthoudt`: verdicts kept in memory; `wachtrij`: bijlagen of one leverancier under way, others wait for a
         later call; `klok`: seconds that never go back.
         """
-        self._objecten, self._opslag, self._keurders = objecten, oordelen, keurders
+        self._winkel, self._opslag, self._keurders = Bijlagenwinkel(objecten), oordelen, keurders
         self._onthoudt, self._wachtrij, self._klok = onthoudt, wachtrij, klok
         self._bekend: OrderedDict[bytes, Oordeel] = OrderedDict()
         self._onderweg: dict[bytes, _Onderweg] = {}
@@ -84,20 +86,20 @@ class Keuring:
         self._poort = asyncio.Semaphore(keurders.aantal + min(_VOORUIT, keurders.aantal - 1))
         self._werk: set[asyncio.Task[None]] = set()
 
-    async def oordelen(self, gevraagd: Mapping[bytes, str], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
+    async def oordelen(self, gevraagd: Mapping[bytes, Kader], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
         """The codes of what is wrong with each bijlage, by SHA-256 (32 bytes); empty: nothing.
 
-        `gevraagd` says for each which leverancier (OIN) waits for it. What is not ready within so many seconds is left
-        out and goes on in the background: ask again later. For a leverancier that was not ready lately, the wait is
-        short. That the store or ClickHouse is away is no verdict either; it is logged, and tried again when it is asked
-        for again.
+        `gevraagd` says for each of which run it is; the leverancier of that run waits for it. What is not ready in time
+        is left out and goes on in the background: ask again later. For a leverancier that was not ready lately, the
+        wait is short. That the store or ClickHouse is away is no verdict either; it is logged, and tried again when it
+        is asked for again.
         """
-        nieuw: dict[bytes, str] = {}
-        for sha256, leverancier in gevraagd.items():
-            if self._kan_nu(sha256) and self._aantal[leverancier] < self._wachtrij:
-                self._onderweg[sha256] = _Onderweg(leverancier, asyncio.get_running_loop().create_future())
-                self._aantal[leverancier] += 1
-                nieuw[sha256] = leverancier
+        nieuw: dict[bytes, Kader] = {}
+        for sha256, kader in gevraagd.items():
+            if self._kan_nu(sha256) and self._aantal[kader.leverancier] < self._wachtrij:
+                self._onderweg[sha256] = _Onderweg(kader, asyncio.get_running_loop().create_future())
+                self._aantal[kader.leverancier] += 1
+                nieuw[sha256] = kader
         if nieuw:
             self._begin(self._behandel(nieuw))
         antwoord: dict[bytes, tuple[str, ...]] = {}
@@ -105,7 +107,8 @@ class Keuring:
             self._bekend.move_to_end(sha256)
             antwoord[sha256] = self._bekend[sha256]
         wacht_op = {sha256: self._onderweg[sha256].toekomst for sha256 in gevraagd.keys() & self._onderweg.keys()}
-        await self._wacht([(gevraagd[sha256], toekomst) for sha256, toekomst in wacht_op.items()], hoogstens_s)
+        wachtend = [(gevraagd[sha256].leverancier, toekomst) for sha256, toekomst in wacht_op.items()]
+        await self._wacht(wachtend, hoogstens_s)
         for sha256, toekomst in wacht_op.items():
             if toekomst.done() and (oordeel := toekomst.result()) is not None:
                 antwoord[sha256] = oordeel
@@ -149,7 +152,7 @@ class Keuring:
         taak.add_done_callback(self._werk.discard)
         metrics.TE_KEUREN.set(len(self._onderweg))
 
-    async def _behandel(self, nieuw: Mapping[bytes, str]) -> None:
+    async def _behandel(self, nieuw: Mapping[bytes, Kader]) -> None:
         """Looks these up, in one question, and checks those that have no verdict."""
         try:
             gevonden = await asyncio.to_thread(self._opslag.zoek, nieuw.keys())
@@ -164,9 +167,9 @@ class Keuring:
             return
         for sha256, oordeel in gevonden.items():
             self._klaar(sha256, oordeel)
-        te_keuren = [(leverancier, sha256) for sha256, leverancier in nieuw.items() if sha256 not in gevonden]
-        for leverancier, sha256 in te_keuren:
-            self._beurten.sluit_aan(leverancier, sha256)
+        te_keuren = [(kader, sha256) for sha256, kader in nieuw.items() if sha256 not in gevonden]
+        for kader, sha256 in te_keuren:
+            self._beurten.sluit_aan(kader.leverancier, sha256)
         await asyncio.gather(*(self._keur_volgende() for _ in te_keuren))
 
     async def _keur_volgende(self) -> None:
@@ -175,7 +178,7 @@ class Keuring:
             leverancier, sha256 = self._beurten.volgende()
             begin = time.perf_counter()
             try:
-                inhoud = await self._objecten.lees(bijlage_naam(sha256))
+                inhoud = await self._winkel.lees(self._onderweg[sha256].kader, sha256)
                 oordeel: Oordeel | None = await self._keurders.keur(inhoud)
                 metrics.KEURTIJD.observe(time.perf_counter() - begin)
             except Exception as fout:
@@ -240,7 +243,8 @@ class Keuring:
             self._bekend[sha256] = oordeel
             if len(self._bekend) > self._onthoudt:
                 self._bekend.popitem(last=False)
-        leverancier, toekomst = self._onderweg.pop(sha256)
+        kader, toekomst = self._onderweg.pop(sha256)
+        leverancier = kader.leverancier
         self._aantal[leverancier] -= 1
         if not self._aantal[leverancier]:
             del self._aantal[leverancier]

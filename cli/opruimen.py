@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -67,13 +68,14 @@ async def ruim(gekozen: Instellingen, klok: Callable[[], int] = nu_ms) -> dict[s
         return {"rijen": {}, "berichten": 0, "bijlagen": 0, "teruggezet": 0}
     objecten = Objecten(gekozen.opslag_url, lees_sleutels(gekozen.sleutelbestand))
     grens = klok() - gekozen.bewaar_berichten_dagen * DAG_MS
-    client = verbind(gekozen)
+    codec, client = maak_codec(gekozen), verbind(gekozen)
     try:
         rijen = await asyncio.to_thread(wis_batches, client, grens)
         in_gebruik = InGebruik(
             bewaarde_runs=partial(_bewaarde_runs, client),
             standaardbijlagen=partial(_standaardbijlagen, gekozen),
-            geleverd=partial(_geleverd, gekozen, maak_codec(gekozen)),
+            geleverd=partial(_geleverd, gekozen, codec),
+            gemeld=partial(_gemeld, gekozen, codec),
         )
         # Twice: an answer of the door may be lost while what it made durable is not.
         geruimd = await ruim_op(objecten, grens, in_gebruik, 2 * gekozen.aanlevering_deadline_s, klok)
@@ -98,16 +100,29 @@ async def _standaardbijlagen(gekozen: Instellingen) -> set[bytes]:
 
 async def _geleverd(gekozen: Instellingen, codec: Codec, vanaf: int) -> set[bytes]:
     """The bijlagen that topic `batch` names since then; what cannot be read there goes to nobody."""
-    topic, gevonden = gekozen.topic("batch"), set[bytes]()
+    gevonden = set[bytes]()
+    async for inhoud in _batches(gekozen, vanaf):
+        with suppress(Onleesbaar):
+            berichten = codec.lees_batch(inhoud).berichten
+            gevonden.update(berichten.sha256(bijlage) for bijlage in range(len(berichten.bijlage_rijen)))
+    return gevonden
+
+
+async def _gemeld(gekozen: Instellingen, codec: Codec, vanaf: int) -> set[UUID] | None:
+    """The runs of which topic `batch` has the batch since then; None where it holds what cannot be read."""
+    try:
+        return {codec.lees_batch(inhoud).kader.proceskenmerk async for inhoud in _batches(gekozen, vanaf)}
+    except Onleesbaar:
+        return None
+
+
+async def _batches(gekozen: Instellingen, vanaf: int) -> AsyncIterator[bytes | None]:
+    """What came in topic `batch` since then."""
+    topic = gekozen.topic("batch")
     try:
         for partitie in range(gekozen.partities_batch):
             begin = await eerste_sinds(gekozen, topic, partitie, vanaf)
             async for record in doorloop(gekozen, topic, partitie, begin):
-                try:
-                    berichten = codec.lees_batch(record.waarde).berichten
-                except Onleesbaar:
-                    continue
-                gevonden.update(berichten.sha256(bijlage) for bijlage in range(len(berichten.bijlage_rijen)))
+                yield record.waarde
     except (KafkaError, OSError) as fout:
         raise KafkaWeg(f"Kafka at {gekozen.kafka} does not answer ({type(fout).__name__})") from fout
-    return gevonden

@@ -4,29 +4,42 @@ A folder (`file:///dir`) or S3 (`s3://bucket/prefix`, with the AWS_… variables
 final name only when it is whole: on S3 by nature, in a folder by writing it under `.tijdelijk`, flushing it to disk and
 then renaming it. So what is there is whole, and writing it again within a day needs no more than flushing the folders
 that hold it: another writer may have renamed it a moment ago, and lost power takes such a name away.
+
+What is written together stands together, in a pack (`sinks.pak`): one object, flushed once, whose parts are read alone.
 """
 
 import asyncio
 import os
 import re
 import secrets
+import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from domain.batch import SHA256_BYTES
+from sinks.opslagfouten import ObjectOntbreekt, OpslagWeg, als_opslag_weg
+from sinks.pak import EINDE_BYTES, Pak, Plek, lees_opgave, opgave_bytes
 from streams.sleutels import KOP_BYTES, Sleutels, sleutelnaam
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+__all__ = ["TIJDELIJK", "VERS_S", "ObjectOntbreekt", "Objecten", "OpslagWeg", "bijlage_naam"]
 
 TIJDELIJK = ".tijdelijk"
 _TEGELIJK = 16
 """Objects of one call that are under way at the same time."""
+_DEEL_BYTES = 5 * 1024 * 1024
+_DELEN = 2
+"""A pack larger than this goes to S3 in pieces of this size, so many at once: no more of it is in memory."""
 _SCHRIJVERS = 8
 """Threads that write to a folder and flush: a disk commits what several ask for in one go."""
 _WEES_NA_S = 24 * 3600
@@ -35,14 +48,6 @@ VERS_S = 24 * 3600
 """An object that is stored again at a higher age is written anew: how old it is tells when it was last asked for."""
 _DEEL = r"[A-Za-z0-9][A-Za-z0-9._=-]{0,127}"
 _NAAM = re.compile(rf"{_DEEL}(/{_DEEL}){{0,15}}")
-
-
-class OpslagWeg(Exception):
-    """The store is away or full. Worth a retry later."""
-
-
-class ObjectOntbreekt(Exception):
-    """There is no object of that name."""
 
 
 def bijlage_naam(sha256: bytes) -> str:
@@ -64,7 +69,7 @@ class Objecten:
         delen = urlsplit(url)
         if delen.scheme == "file" and delen.netloc in ("", "localhost") and delen.path.startswith("/"):
             self._map = Path(unquote(delen.path))
-            with _als_opslag_weg():
+            with als_opslag_weg():
                 nieuw = not self._map.exists()
                 (self._map / TIJDELIJK).mkdir(parents=True, exist_ok=True)
                 if nieuw:
@@ -87,26 +92,55 @@ class Objecten:
     async def bewaar_alle(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Stores several objects; returns when all are durable. Raises as `bewaar` does; some may then be stored."""
         alle = {_toegestaan(naam): inhoud for naam, inhoud in items}
-        with _als_opslag_weg():
+        with als_opslag_weg():
             poort = asyncio.Semaphore(_TEGELIJK)
             await _alle(self._schrijf(poort, naam, inhoud) for naam, inhoud in alle.items())
-            if self._map is not None:
-                mappen = {map_ for naam in alle for map_ in _mappen(self._map, naam)}
-                await _alle(self._in_thread(_spoel, map_) for map_ in mappen)
+            await self._spoel_mappen(alle)
+
+    def begin_pak(self) -> Pak:
+        """A pack to fill, in a thread; nobody sees it before `leg_vast`. Raises OpslagWeg."""
+        with als_opslag_weg():
+            pad = None if self._map is None else self._map / TIJDELIJK / secrets.token_hex(16)
+            bestand = tempfile.TemporaryFile() if pad is None else pad.open("xb")  # noqa: SIM115 (the pack closes it)
+        return Pak(bestand, pad, self._sleutels.versleutelaar())
+
+    async def leg_vast(self, pak: Pak, naam: str) -> None:
+        """Gives a pack that is closed its name; returns when it is durable, and it may then be left.
+
+        A pack of that name that is there already is replaced: it had the same content. Raises OpslagWeg.
+        """
+        _toegestaan(naam)
+        with als_opslag_weg():
+            if self._map is None or pak.pad is None:
+                pak.bestand.seek(0)
+                stukken = iter(
+                    partial(pak.bestand.read, _DEEL_BYTES), b""
+                )  # of the file itself, obstore holds far more
+                in_delen = pak.grootte > _DEEL_BYTES
+                await self._store.put_async(naam, stukken, use_multipart=in_delen, max_concurrency=_DELEN)
+                return
+            await self._in_thread(_geef_naam, pak.pad, self._map / naam)
+            await self._spoel_mappen([naam])
+
+    async def opgave(self, naam: str) -> dict[bytes, Plek]:
+        """What is in a pack, by its marks. Raises ObjectOntbreekt, OpslagWeg, and SleutelFout for what is no pack."""
+        einde = await self._haal(naam, {"range": {"suffix": EINDE_BYTES}})
+        if (nodig := opgave_bytes(einde)) > len(einde):
+            einde = await self._haal(naam, {"range": {"suffix": nodig}})
+        return lees_opgave(einde, self._sleutels.ontsleutel)
+
+    async def lees_deel(self, naam: str, plek: Plek) -> bytes:
+        """One part of a pack, and no more is read. Raises as `lees` does."""
+        begin, lengte = plek
+        return await self._ontsleutel(await self._haal(naam, {"range": (begin, begin + lengte)}))
 
     async def lees(self, naam: str) -> bytes:
         """The content. Raises ObjectOntbreekt, OpslagWeg, and SleutelFout when it was altered."""
-        with _als_opslag_weg():
-            try:
-                antwoord = await self._store.get_async(_toegestaan(naam))
-                versleuteld = bytes(await antwoord.bytes_async())
-            except FileNotFoundError:
-                raise ObjectOntbreekt(naam) from None
-        return await asyncio.to_thread(self._sleutels.ontsleutel, versleuteld)
+        return await self._ontsleutel(await self._haal(naam))
 
     async def bestaat(self, naam: str) -> bool:
         """Whether there is an object of that name."""
-        with _als_opslag_weg():
+        with als_opslag_weg():
             try:
                 await self._store.head_async(_toegestaan(naam))
             except FileNotFoundError:
@@ -115,7 +149,7 @@ class Objecten:
 
     async def sleutel_van(self, naam: str) -> str | None:
         """The name of the key that an object is encrypted with; None when it is gone. Raises OpslagWeg, SleutelFout."""
-        with _als_opslag_weg():
+        with als_opslag_weg():
             try:
                 kop = await self._store.get_range_async(_toegestaan(naam), start=0, length=KOP_BYTES)
             except FileNotFoundError:
@@ -124,19 +158,19 @@ class Objecten:
 
     async def lijst(self, map_: str) -> AsyncIterator[tuple[str, int]]:
         """The names of all objects in a folder, with when each was last written, in milliseconds since 1970."""
-        with _als_opslag_weg():
+        with als_opslag_weg():
             async for deel in self._store.list(prefix=_toegestaan(map_)):
                 for een in deel:
                     yield een["path"], int(een["last_modified"].timestamp() * 1000)
 
     async def verplaats(self, naam: str, nieuw: str) -> None:
         """Gives an object another name; the one that had it goes. One that is not there is left so."""
-        with _als_opslag_weg(), suppress(FileNotFoundError):
+        with als_opslag_weg(), suppress(FileNotFoundError):
             await self._store.rename_async(_toegestaan(naam), _toegestaan(nieuw))
 
     async def verwijder(self, naam: str) -> None:
         """Deletes an object, and its folder when that is empty then. One that is not there is left so."""
-        with _als_opslag_weg(), suppress(FileNotFoundError):
+        with als_opslag_weg(), suppress(FileNotFoundError):
             await self._store.delete_async(_toegestaan(naam))
         if self._map is not None:
             with suppress(OSError):  # it holds others
@@ -145,7 +179,7 @@ class Objecten:
     async def controleer(self) -> None:
         """Writes, reads and removes a small object. Raises OpslagWeg when the store cannot be used."""
         naam = f"{TIJDELIJK}/proef-{secrets.token_hex(16)}"
-        with _als_opslag_weg():
+        with als_opslag_weg():
             await self._store.put_async(naam, b"proef")
             await self._store.get_async(naam)
             await self._store.delete_async(naam)
@@ -167,12 +201,7 @@ class Objecten:
         tijdelijk = map_ / TIJDELIJK / secrets.token_hex(16)
         try:
             tijdelijk.write_bytes(self._sleutels.versleutel(inhoud))
-            _spoel(tijdelijk)
-            try:
-                tijdelijk.rename(pad)
-            except FileNotFoundError:  # it is the first in its folder
-                pad.parent.mkdir(parents=True, exist_ok=True)
-                tijdelijk.rename(pad)
+            _geef_naam(tijdelijk, pad)
         except OSError:
             tijdelijk.unlink(missing_ok=True)
             raise
@@ -184,6 +213,24 @@ class Objecten:
         except FileNotFoundError:
             return False
         return time.time() - gevonden["last_modified"].timestamp() < VERS_S
+
+    async def _haal(self, naam: str, welk: "GetOptions | None" = None) -> bytes:
+        """An object as it is stored, or a part of it."""
+        with als_opslag_weg():
+            try:
+                antwoord = await self._store.get_async(_toegestaan(naam), options=welk)
+                return bytes(await antwoord.bytes_async())
+            except FileNotFoundError:
+                raise ObjectOntbreekt(naam) from None
+
+    async def _ontsleutel(self, versleuteld: bytes) -> bytes:
+        return await asyncio.to_thread(self._sleutels.ontsleutel, versleuteld)
+
+    async def _spoel_mappen(self, namen: Iterable[str]) -> None:
+        """Makes the names of objects durable, all the way up; on S3 they are."""
+        if self._map is not None:
+            mappen = {map_ for naam in namen for map_ in _mappen(self._map, naam)}
+            await _alle(self._in_thread(_spoel, map_) for map_ in mappen)
 
     async def _in_thread(self, doe: Callable[..., None], *woorden: object) -> None:
         await asyncio.get_running_loop().run_in_executor(self._schrijvers, doe, *woorden)
@@ -197,15 +244,6 @@ class Objecten:
                     pad.unlink()
             except FileNotFoundError:
                 continue  # another process tidied it up
-
-
-@contextmanager
-def _als_opslag_weg() -> Iterator[None]:
-    """Errors of the store and of the file system as OpslagWeg, without their texts' content beyond the first line."""
-    try:
-        yield
-    except (BaseError, OSError) as fout:
-        raise OpslagWeg(f"object store: {type(fout).__name__}: {str(fout).partition(chr(10))[0]}") from fout
 
 
 async def _alle(werk: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -235,3 +273,13 @@ def _spoel(pad: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _geef_naam(tijdelijk: Path, pad: Path) -> None:
+    """Flushes a file, and gives it its name then. Its folders are not flushed yet."""
+    _spoel(tijdelijk)
+    try:
+        tijdelijk.rename(pad)
+    except FileNotFoundError:  # it is the first in its folder
+        pad.parent.mkdir(parents=True, exist_ok=True)
+        tijdelijk.rename(pad)

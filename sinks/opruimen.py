@@ -1,8 +1,11 @@
 """Deletes from the object store what is past its term, and never what a message on its way, or one that is kept, needs.
 
-- A placed message goes when ClickHouse shows nothing of its run any more: `sinks.bewaren` deletes those rows first.
-- A bijlage goes when it was last delivered so long ago that no message with it is kept: storing it again renews it
-  (`objecten.VERS_S`), so its age tells. A standaardbijlage stays as long as the reference data name it.
+- A placed message, and the pack with the bijlagen of a run, goes when ClickHouse shows nothing of that run any more:
+  `sinks.bewaren` deletes those rows first.
+- A pack of a delivery that never became a batch (its sender got no 202) goes when that is certain.
+- A bijlage that stands by itself (`sinks.bijlagenwinkel` says which) goes when it was last delivered so long ago that
+  no message with it is kept: storing it again renews it (`objecten.VERS_S`), so its age tells. A standaardbijlage stays
+  as long as the reference data name it.
 
 A delivery may rely on an old bijlage in the very moment that it goes. So it first goes to `prullenbak/`, under the time
 of that, and from there only when every delivery that could have seen it is in topic `batch`, or will never be: those
@@ -16,11 +19,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.tijd import DAG_MS
+from sinks.bijlagenwinkel import PAKKEN, dag
 from sinks.objecten import VERS_S, Objecten, ObjectOntbreekt, bijlage_naam
 
 PRULLENBAK = "prullenbak"
 _PER_KEER = 500
 """Names that are looked up or moved at a time."""
+_WEES_DAGEN = 7
+"""So long it is looked whether a pack has a batch: less than any term of topic `batch`. Older ones go by their term."""
+_WEES_MS = 3_600_000
+"""Beside the time of a delivery, what the clocks of store, broker and doors may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class InGebruik:
     """SHA-256 of every standaardbijlage that the reference data name now."""
     geleverd: Callable[[int], Awaitable[set[bytes]]]
     """SHA-256 of every bijlage that topic `batch` names since a moment, in milliseconds."""
+    gemeld: Callable[[int], Awaitable[set[UUID] | None]]
+    """Every run of which topic `batch` has the batch, since a moment; None where a record cannot be read."""
 
 
 @dataclass(slots=True)
@@ -41,6 +52,7 @@ class Geruimd:
 
     berichten: int = 0
     bijlagen: int = 0
+    """Packs, and bijlagen that stood by themselves."""
     teruggezet: int = 0
     """Bijlagen that a delivery asked for while they were going."""
 
@@ -54,29 +66,51 @@ async def ruim_op(
     delivery was refused. Raises OpslagWeg, and what `in_gebruik` raises.
     """
     geruimd = Geruimd()
-    await _ruim_berichten(objecten, grens, in_gebruik, geruimd)
+    geruimd.berichten += await _ruim_runs(objecten, "berichten", grens, in_gebruik)
+    geruimd.bijlagen += await _ruim_runs(objecten, PAKKEN, grens, in_gebruik)
+    geruimd.bijlagen += await _ruim_wezen(objecten, in_gebruik, round(levertijd_s * 1000), klok())
     await _naar_prullenbak(objecten, grens - VERS_S * 1000, in_gebruik, klok)
     await _leeg_prullenbak(objecten, in_gebruik, levertijd_s, klok, geruimd)
     return geruimd
 
 
-async def _ruim_berichten(objecten: Objecten, grens: int, in_gebruik: InGebruik, geruimd: Geruimd) -> None:
+async def _ruim_runs(objecten: Objecten, map_: str, grens: int, in_gebruik: InGebruik) -> int:
+    """Deletes the old objects of a folder whose run is shown no more; how many."""
     per_run: dict[UUID, list[str]] = {}
+    gewist = 0
 
-    async def verwijder() -> None:
+    async def verwijder() -> int:
         blijven = await in_gebruik.bewaarde_runs(per_run.keys())
-        for run, namen in per_run.items():
-            if run not in blijven:
-                await _tegelijk(objecten.verwijder(naam) for naam in namen)
-                geruimd.berichten += len(namen)
+        weg = [naam for run, namen in per_run.items() if run not in blijven for naam in namen]
+        await _tegelijk(objecten.verwijder(naam) for naam in weg)
         per_run.clear()
+        return len(weg)
 
-    async for naam, geschreven_op in objecten.lijst("berichten"):
+    async for naam, geschreven_op in objecten.lijst(map_):
         if geschreven_op < grens:
-            per_run.setdefault(UUID(naam.split("/")[2]), []).append(naam)
+            per_run.setdefault(_run(naam), []).append(naam)
             if len(per_run) >= _PER_KEER:
-                await verwijder()
-    await verwijder()
+                gewist += await verwijder()
+    return gewist + await verwijder()
+
+
+async def _ruim_wezen(objecten: Objecten, in_gebruik: InGebruik, levertijd_ms: int, nu: int) -> int:
+    """Deletes the packs of which there never was a batch; how many."""
+    rust_ms = levertijd_ms + _WEES_MS
+    pakken: dict[UUID, tuple[str, int]] = {}
+    for terug in range(_WEES_DAGEN):
+        async for naam, op in objecten.lijst(f"{PAKKEN}/{dag(nu - terug * DAG_MS)}"):
+            if op < nu - rust_ms:
+                pakken[_run(naam)] = naam, op
+    onbekend = pakken.keys() - await in_gebruik.bewaarde_runs(pakken.keys())
+    if not onbekend:
+        return 0
+    gemeld = await in_gebruik.gemeld(min(pakken[run][1] for run in onbekend) - rust_ms)
+    if gemeld is None:  # a dead letter is one of these batches, maybe, and can be offered again
+        return 0
+    wezen = [pakken[run][0] for run in onbekend - gemeld]
+    await _tegelijk(objecten.verwijder(naam) for naam in wezen)
+    return len(wezen)
 
 
 async def _naar_prullenbak(objecten: Objecten, grens: int, in_gebruik: InGebruik, klok: Callable[[], int]) -> None:
@@ -114,6 +148,11 @@ async def _leeg_prullenbak(
 
 async def _tegelijk(werk: Iterable[Awaitable[None]]) -> None:
     await asyncio.gather(*werk)
+
+
+def _run(naam: str) -> UUID:
+    """The run that an object with this name belongs to."""
+    return UUID(naam.split("/")[2])
 
 
 def _sha256(naam: str) -> bytes:

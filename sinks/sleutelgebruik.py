@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 from clickhouse_connect.driver.client import Client
 
+from sinks.bijlagenwinkel import PAKKEN
 from sinks.database import vertaal_fouten
 from sinks.objecten import Objecten
 
-MAPPEN = ("berichten", "bijlagen", "prullenbak")
+MAPPEN = ("berichten", PAKKEN, "bijlagen", "prullenbak")
 """The folders of the object store."""
 _TEGELIJK = 64
 

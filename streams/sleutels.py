@@ -41,10 +41,16 @@ class _Stand:
     def __init__(self, ringen: Mapping[str, Ring]) -> None:
         self.ringen = ringen
         self.personen, self.opslag = ringen["pseudoniem"], ringen["opslag"]
+        self._kop = bytes((_VERSIE, len(self.opslag.actief))) + self.opslag.actief.encode("ascii")
         self.ciphers = {naam: AESGCM(sleutel) for naam, sleutel in self.opslag.sleutels.items()}
         self.kenmerksleutel = hmac.digest(self.opslag.sleutel, b"kenmerk", hashlib.sha256)
         logboek = ringen.get("logboek")
         self.logboek = None if logboek is None else Logboeksleutels(logboek.actief, logboek.sleutels)
+
+    def versleutel(self, inhoud: bytes) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        kop = self._kop + nonce
+        return kop + self.ciphers[self.opslag.actief].encrypt(nonce, inhoud, kop)
 
 
 class Sleutels:
@@ -99,11 +105,12 @@ class Sleutels:
 
         All that stands before the ciphertext is authenticated with it.
         """
-        stand = self._nu()
-        naam = stand.opslag.actief.encode("ascii")
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        kop = bytes((_VERSIE, len(naam))) + naam + nonce
-        return kop + stand.ciphers[stand.opslag.actief].encrypt(nonce, inhoud, kop)
+        return self._nu().versleutel(inhoud)
+
+    def versleutelaar(self) -> Callable[[bytes], bytes]:
+        """`versleutel` with the key of this moment, whatever the ring becomes: for what is written together, in far
+        less than the day for which a key stays at least."""
+        return self._nu().versleutel
 
     def ontsleutel(self, versleuteld: bytes) -> bytes:
         """What `versleutel` was given. Raises SleutelFout when the key is gone or a byte was changed."""

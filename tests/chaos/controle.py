@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from avro.codec import Codec, Onleesbaar
-from sinks.objecten import Objecten, ObjectOntbreekt, bijlage_naam
+from sinks.bijlagenwinkel import Bijlagenwinkel
+from sinks.objecten import Objecten, ObjectOntbreekt
 from streams.sleutels import SleutelFout, lees_sleutels
 from tests.chaos.wereld import Wereld
 from tests.chaos.zender import Zending, model
@@ -217,6 +218,7 @@ async def _opslag(wereld: Wereld, bevinding: Bevinding) -> None:
     """Every message that was placed is in the object that its decision names, and every bijlage of a batch is there."""
     codec = Codec()
     objecten = Objecten(f"file://{wereld.data}/opslag", lees_sleutels(wereld.data / "sleutels.json"))
+    bijlagen = Bijlagenwinkel(objecten)
     aantal = 0
     for record in lees(wereld.kafka, "validatie"):
         uitkomst = codec.lees_uitkomst(record.waarde)
@@ -235,10 +237,12 @@ async def _opslag(wereld: Wereld, bevinding: Bevinding) -> None:
             bevinding.meld("fout", f"store: {uitkomst.object} is of another run")
         aantal += len(geplaatst)
     for record in lees(wereld.kafka, "batch"):
-        berichten = codec.lees_batch(record.waarde).berichten
-        for bijlage in range(len(berichten.bijlage_rijen)):
-            if not await objecten.bestaat(bijlage_naam(berichten.sha256(bijlage))):
-                bevinding.meld("verloren", f"store: a bijlage of {record}")
+        batch = codec.lees_batch(record.waarde)
+        for bijlage in range(len(batch.berichten.bijlage_rijen)):
+            try:
+                await bijlagen.lees(batch.kader, batch.berichten.sha256(bijlage))
+            except (ObjectOntbreekt, SleutelFout) as fout:
+                bevinding.meld("verloren", f"store: a bijlage of {record}: {type(fout).__name__}")
     bevinding.geteld["messages in the store"] = aantal
 
 

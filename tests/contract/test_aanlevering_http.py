@@ -23,8 +23,9 @@ from aanlevering.server import maak_app, maak_runner
 from aanlevering.spoel import SCHRIJF_BYTES, SchijfVol
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot
 from domain.batch import MAX_BATCH_BYTES, Batch
+from sinks.bijlagenwinkel import Bijlagenwinkel, pak_naam
 from sinks.database import DatabaseWeg
-from sinks.objecten import Objecten, OpslagWeg, bijlage_naam
+from sinks.objecten import Objecten, OpslagWeg
 from sinks.vragen import Dubbelzinnig
 from streams.sleutels import lees_sleutels, maak_sleutels
 from tests.globe import BATCH_ID, BSN, OIN, Rauw, maak_bericht, maak_bijlage, maak_xml
@@ -149,7 +150,7 @@ async def test_a_batch_is_taken_when_it_is_durable(deur: Deur, client: httpx.Asy
     assert antwoord.json() == {"batch_id": BATCH_ID, "proceskenmerk": str(batch.kader.proceskenmerk)}
     assert (batch.kader.leverancier, batch.kader.aangeleverd_door) == (OIN, OIN)
     assert (batch.kader.aangeleverd_op, batch.kader.totaal) == (NU, 2)
-    assert await objecten.lees(bijlage_naam(batch.berichten.bijlage_sha256)) == b"%PDF-1.4\n%%EOF\n"
+    assert await Bijlagenwinkel(objecten).lees(batch.kader, batch.berichten.bijlage_sha256) == b"%PDF-1.4\n%%EOF\n"
 
 
 @regel(
@@ -386,8 +387,8 @@ async def test_bytes_that_are_no_http_are_neither_logged_nor_harmful(
 # Not now.
 
 
-async def later(deur: Deur, client: httpx.AsyncClient, oorzaak: str) -> None:
-    antwoord = await lever(client, GOED)
+async def later(deur: Deur, client: httpx.AsyncClient, oorzaak: str, xml: bytes = GOED) -> None:
+    antwoord = await lever(client, xml)
     assert (antwoord.status_code, antwoord.json()["code"]) == (503, "Later")
     assert int(antwoord.headers["Retry-After"]) > 0
     assert f'aanlevering_later_total{{oorzaak="{oorzaak}"}} 1.0' in (await client.get("/metrics")).text
@@ -405,14 +406,62 @@ async def test_kafka_away_is_503_and_passes(deur: Deur, client: httpx.AsyncClien
 async def test_the_store_away_is_503_and_nothing_is_published(
     deur: Deur, client: httpx.AsyncClient, objecten: Objecten, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def weg(_: object) -> None:
+    async def weg(*_: object) -> None:
         raise OpslagWeg("away")
 
     with monkeypatch.context() as tijdens:
-        tijdens.setattr(objecten, "bewaar_alle", weg)
+        tijdens.setattr(objecten, "leg_vast", weg)
         await later(deur, client, "opslag")
     assert deur.uitgegeven == []
     assert (await lever(client, GOED)).status_code == 202
+
+
+async def test_the_bijlagen_of_a_batch_are_one_object_that_is_durable_before_the_batch_is(
+    deur: Deur, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """The same bijlage of several messages stands in it once."""
+    een, twee = os.urandom(30_000), os.urandom(30_000)
+    bijlagen = [[maak_bijlage(een)], [maak_bijlage(twee), maak_bijlage(een)], [maak_bijlage(een)]]
+    xml = maak_xml(berichten=[maak_bericht(i, bijlagen=deel) for i, deel in enumerate(bijlagen)])
+    deur.uitgeef_fout = KafkaWeg("away")
+    await later(deur, client, "kafka", xml)
+    (eerste,) = in_opslag(tmp_path)
+    assert 60_000 < (tmp_path / "opslag" / eerste).stat().st_size < 61_000
+    deur.uitgeef_fout = None
+    assert (await lever(client, xml)).status_code == 202
+    (batch,) = deur.uitgegeven
+    assert in_opslag(tmp_path) - {eerste} == {pak_naam(batch.kader.proceskenmerk, batch.kader.aangeleverd_op)}
+    assert eerste.startswith("pakken/"), "of a delivery that got no 202: it goes with opruimen"
+
+
+async def test_while_kafka_is_away_senders_who_try_again_do_not_fill_the_store(
+    deur: Deur, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    deur.uitgeef_fout = deur.controle_fout = KafkaWeg("away")
+    for _ in range(3):
+        assert (await lever(client, GOED)).status_code == 503
+    assert len(in_opslag(tmp_path)) == 1, "of the first, that may have been written"
+    deur.uitgeef_fout = deur.controle_fout = None
+    assert [(await lever(client, GOED)).status_code for _ in range(2)] == [202, 202]
+    assert len(in_opslag(tmp_path)) == 3
+
+
+async def test_of_a_batch_that_is_too_large_for_a_record_nothing_stays_in_the_store(
+    deur: Deur, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    deur.uitgeef_fout = RecordTeGroot()
+    assert (await lever(client, GOED)).status_code == 413
+    assert in_opslag(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "xml", [maak_xml(berichten=[maak_bericht()]), maak_xml(berichten=[maak_bericht(bijlagen=[maak_bijlage()])])[:-20]]
+)
+async def test_without_bijlagen_or_a_batch_nothing_is_stored(
+    deur: Deur, client: httpx.AsyncClient, tmp_path: Path, xml: bytes
+) -> None:
+    await lever(client, xml)
+    assert in_opslag(tmp_path) == set()
 
 
 async def test_a_full_disk_is_503(deur: Deur, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -428,14 +477,14 @@ async def test_a_full_disk_is_503(deur: Deur, client: httpx.AsyncClient, monkeyp
 async def test_slower_than_the_deadline_is_503_and_does_not_block_the_next(
     deur: Deur, client: httpx.AsyncClient, objecten: Objecten, monkeypatch: pytest.MonkeyPatch, wat: str
 ) -> None:
-    async def traag(_: object) -> None:
+    async def traag(*_: object) -> None:
         await asyncio.sleep(3600)
 
     with monkeypatch.context() as tijdens:
         if wat == "kafka":
             deur.wacht.clear()
         else:
-            tijdens.setattr(objecten, "bewaar_alle", traag)
+            tijdens.setattr(objecten, "leg_vast", traag)
         await later(deur, client, "traag")
     deur.wacht.set()
     assert (await lever(client, GOED)).status_code == 202
@@ -560,6 +609,12 @@ async def test_one_line_is_logged_for_each_delivery_and_no_content(
     assert not any(geheim in caplog.text for geheim in (BSN, "Uw aanslag", "Geachte"))
 
 
+def in_opslag(tmp_path: Path) -> set[str]:
+    """The names of all files in the object store, the nameless ones too."""
+    map_ = tmp_path / "opslag"
+    return {str(pad.relative_to(map_)) for pad in map_.rglob("*") if pad.is_file()}
+
+
 def open_bestanden(map_: Path) -> int:
     """Open files whose name is, or was, in a folder."""
     wijst = [os.path.realpath(descriptor) for descriptor in Path("/proc/self/fd").iterdir()]
@@ -588,6 +643,6 @@ async def test_a_large_batch_goes_through_whole(deur: Deur, client: httpx.AsyncC
     inhoud = [os.urandom(50_000) for _ in range(200)]
     xml = maak_xml(berichten=[maak_bericht(i, bijlagen=[maak_bijlage(deel)]) for i, deel in enumerate(inhoud)])
     assert (await lever(client, xml)).status_code == 202
-    berichten = deur.uitgegeven[0].berichten
-    namen = [bijlage_naam(berichten.bijlage_sha256[32 * i : 32 * i + 32]) for i in range(200)]
-    assert [await objecten.lees(naam) for naam in namen] == inhoud
+    (batch,) = deur.uitgegeven
+    winkel = Bijlagenwinkel(objecten)
+    assert [await winkel.lees(batch.kader, batch.berichten.sha256(i)) for i in range(200)] == inhoud

@@ -22,6 +22,7 @@ from domain.logboek import logboek_van
 from domain.resultaat import Resultaat
 from domain.tijd import DAG_MS
 from sinks.bewaren import termijnen, wis_batches, zet_termijnen
+from sinks.bijlagenwinkel import pak_naam
 from sinks.objecten import Objecten, bijlage_naam
 from sinks.rijen import Rijen, van_batch, van_logboek, van_resultaat, van_uitkomst
 from sinks.schrijver import Schrijver
@@ -209,6 +210,10 @@ async def test_opruimen_takes_messages_and_bijlagen_past_their_term_and_nothing_
     oud, geleverd, jong = (hashlib.sha256(naam).digest() for naam in (b"oud", b"geleverd", b"jong"))
     for sha256, dagen in ((oud, 90), (geleverd, 90), (jong, 10)):
         await zet(bijlage_naam(sha256), dagen)
+    gegaan, gebleven, gemeld, wees = [
+        await zet(pak_naam(UUID(int=run), NU - round(dagen * DAG_MS)), dagen)
+        for run, dagen in ((11, 90), (21, 90), (91, 0.1), (92, 0.1))
+    ]
     slice_, _ = levering(0, batch=9, run=91)
     slice_ = Batch(
         slice_.kader,
@@ -230,12 +235,13 @@ async def test_opruimen_takes_messages_and_bijlagen_past_their_term_and_nothing_
 
     assert await ruim(lijn) == {"rijen": {}, "berichten": 0, "bijlagen": 0, "teruggezet": 0}, "0: for ever"
     # The wait for deliveries is over at once: by this clock 20 minutes pass between binning and emptying.
-    gedaan = await ruim(instellingen, iter([NU, NU + 1000, *[NU + 1_200_000] * 9]).__next__)
-    assert (gedaan["berichten"], gedaan["bijlagen"], gedaan["teruggezet"]) == (1, 1, 1)
+    gedaan = await ruim(instellingen, iter([NU, NU + 1000, NU + 1000, *[NU + 1_200_000] * 9]).__next__)
+    assert (gedaan["berichten"], gedaan["bijlagen"], gedaan["teruggezet"]) == (1, 3, 1)
+    assert not [naam for naam in (gegaan, wees) if (map_ / naam).exists()]
     assert gedaan["rijen"]["uitkomsten"] == 2
     over = {str(pad.relative_to(map_)) for pad in map_.rglob("*") if pad.is_file()}
     berichten = {f"berichten/{A}/{UUID(int=run)}/0-k1-ab" for run in (21, 31)}
-    assert over == berichten | {bijlage_naam(geleverd), bijlage_naam(jong)}
+    assert over == berichten | {bijlage_naam(geleverd), bijlage_naam(jong), gebleven, gemeld}
     nog_eens = await ruim(instellingen)
     assert (nog_eens["berichten"], nog_eens["bijlagen"], nog_eens["teruggezet"]) == (0, 0, 0)
 

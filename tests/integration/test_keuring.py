@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -15,12 +16,15 @@ from bijlagen import keuring as module
 from bijlagen.keuring import Keuring
 from bijlagen.oordelen import Oordelen
 from bijlagen.proces import GeenProces, Keurders, Verstoord
+from domain.batch import Kader
 from domain.bijlage import Waarschuwing
+from sinks.bijlagenwinkel import pak_naam
 from sinks.database import DatabaseWeg, maak_client
 from sinks.embedded.proces import EmbeddedClickHouse
 from sinks.migreer import migreer
 from sinks.objecten import Objecten, OpslagWeg, bijlage_naam
 from streams.sleutels import lees_sleutels, maak_sleutels
+from tests.slices import kader
 from voorbeeld.pdf import maak_pdf, maak_pdf_met
 
 pytestmark = pytest.mark.integration
@@ -76,6 +80,15 @@ class Opslag:
         await self.objecten.bewaar_alle([(bijlage_naam(som), pdf) for som, pdf in zip(sommen, pdfs, strict=True)])
         return sommen
 
+    async def bewaar_in_pak(self, run: Kader, *pdfs: bytes) -> list[bytes]:
+        sommen = [hashlib.sha256(pdf).digest() for pdf in pdfs]
+        with closing(self.objecten.begin_pak()) as pak:
+            for som, pdf in zip(sommen, pdfs, strict=True):
+                pak.voeg_toe(som, pdf)
+            pak.rond_af()
+            await self.objecten.leg_vast(pak, pak_naam(run.proceskenmerk, run.aangeleverd_op))
+        return sommen
+
     async def herstart(self, **opties: int) -> None:
         await self.keuring.stop()
         self.keurders = Geteld()
@@ -86,7 +99,7 @@ class Opslag:
     ) -> dict[bytes, tuple[str, ...]]:
         """The verdicts for one leverancier; not later than it would be a fault."""
         async with asyncio.timeout(2 * LANG_S):
-            return await self.keuring.oordelen(dict.fromkeys(sommen, leverancier), hoogstens_s)
+            return await self.keuring.oordelen(dict.fromkeys(sommen, kader(leverancier=leverancier)), hoogstens_s)
 
     async def vraag_tot(self, sommen: Collection[bytes], leverancier: str = A) -> dict[bytes, tuple[str, ...]]:
         """The verdicts, asked for until all are there, as the agent does."""
@@ -129,6 +142,16 @@ async def test_the_same_bijlage_is_checked_once_over_calls_and_restarts(opslag: 
     await opslag.herstart()
     assert await opslag.vraag([goed, script]) == verwacht
     assert opslag.keurders.gekeurd == []
+
+
+async def test_bijlagen_are_read_from_the_pack_of_their_run_and_those_of_before_from_their_own_name(
+    opslag: Opslag,
+) -> None:
+    run = kader()
+    in_pak = await opslag.bewaar_in_pak(run, maak_pdf("In een pak"), maak_pdf_met("PdfJavaScript"))
+    (los,) = await opslag.bewaar(maak_pdf("Los"))
+    gevonden = await opslag.vraag([*in_pak, los])
+    assert gevonden == {in_pak[0]: (), in_pak[1]: ("PdfJavaScript",), los: ()}
 
 
 async def test_verdicts_stand_in_clickhouse_as_others_may_read_them(opslag: Opslag) -> None:
@@ -174,7 +197,7 @@ async def test_who_fills_the_queue_leaves_room_for_another(opslag: Opslag) -> No
     await opslag.herstart(wachtrij=2)
     sommen = await opslag.bewaar(*(maak_pdf(f"Bijlage {nummer}") for nummer in range(5)))
     ander = await opslag.bewaar(maak_pdf("Ander"), maak_pdf("Nog een"))
-    samen = dict.fromkeys(sommen, A) | dict.fromkeys(ander, B)
+    samen = dict.fromkeys(sommen, kader(leverancier=A)) | dict.fromkeys(ander, kader(leverancier=B))
     gevonden = await opslag.keuring.oordelen(samen, LANG_S)
     assert gevonden.keys() == {*sommen[:2], *ander}
 
@@ -201,7 +224,7 @@ async def test_nobody_waits_for_who_was_not_ready_before_until_a_minute_later(op
     assert await opslag.vraag([hangt], 0.05) == {}
     # Such waits would never end.
     assert await opslag.vraag([hangt], 1e6) == {}
-    assert await opslag.keuring.oordelen({hangt: A, ander: B}, 1e6) == {ander: ()}
+    assert await opslag.keuring.oordelen({hangt: kader(leverancier=A), ander: kader(leverancier=B)}, 1e6) == {ander: ()}
     assert await opslag.vraag_tot([bekend]) == {bekend: ()}
     opslag.keurders.hangt = {nieuw}
     assert await opslag.vraag_tot([hangt]) == {hangt: ()}

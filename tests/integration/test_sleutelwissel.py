@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.objecten import Objecten, bijlage_naam
+from sinks.bijlagenwinkel import Bijlagenwinkel
+from sinks.objecten import Objecten
 from streams import sleutelbestand
 from streams.codec import maak_codec
 from streams.settings import Instellingen
@@ -158,11 +159,11 @@ async def lees_winkel(lijn: Instellingen, los: Los) -> list[tuple[str, int]]:
     """Every object with messages: the key it is encrypted with, and how many messages are in it."""
     sleutels, codec = lees_sleutels(los.data / "sleutels.json"), maak_codec(lijn)
     objecten = Objecten(f"file://{los.data / 'opslag'}", sleutels)
-    gelezen = []
+    bijlagen, gelezen = Bijlagenwinkel(objecten), []
     async for naam, _ in objecten.lijst("berichten"):
         batch = codec.lees_batch(await objecten.lees(naam), "bericht")
         for plaats in range(len(batch.berichten.bijlage_rijen)):
-            assert (await objecten.lees(bijlage_naam(batch.berichten.sha256(plaats)))).startswith(b"%PDF")
+            assert (await bijlagen.lees(batch.kader, batch.berichten.sha256(plaats))).startswith(b"%PDF")
         gelezen.append((await objecten.sleutel_van(naam) or "", len(batch.berichten)))
     return gelezen
 

@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.tijd import DAG_MS
+from sinks.bijlagenwinkel import pak_naam
 from sinks.objecten import Objecten, bijlage_naam
 from sinks.opruimen import PRULLENBAK, Geruimd, InGebruik, ruim_op
 from streams.settings import Instellingen
@@ -37,6 +38,7 @@ class Wereld:
         self.bewaard: set[UUID] = set()
         self.standaard: set[bytes] = set()
         self.geleverd: set[bytes] = set()
+        self.gemeld: set[UUID] | None = set()
         self.gevraagd_vanaf: list[int] = []
 
     async def zet(self, naam: str, dagen: float, inhoud: bytes = b"inhoud") -> str:
@@ -61,7 +63,11 @@ class Wereld:
             self.gevraagd_vanaf.append(vanaf)
             return set(self.geleverd)
 
-        vragen = InGebruik(bewaarde_runs, standaardbijlagen, geleverd)
+        async def gemeld(vanaf: int) -> set[UUID] | None:
+            self.gevraagd_vanaf.append(vanaf)
+            return self.gemeld
+
+        vragen = InGebruik(bewaarde_runs, standaardbijlagen, geleverd, gemeld)
         return await ruim_op(self.objecten, GRENS, vragen, 0.01, lambda: NU)
 
     def namen(self) -> set[str]:
@@ -88,6 +94,47 @@ async def test_placed_messages_go_after_their_term_unless_clickhouse_still_shows
     assert tweede not in wereld.namen()
     assert not (wereld.map / oud).parent.exists(), "nor an empty folder that names the run"
     assert await wereld.ruim() == Geruimd()
+
+
+async def test_the_pack_of_a_run_goes_and_stays_with_its_messages(wereld: Wereld) -> None:
+    oud, getoond, jong = [
+        await wereld.zet(pak_naam(run, NU - dagen * DAG_MS), dagen)
+        for run, dagen in zip(RUNS, (OUD, OUD, JONG), strict=True)
+    ]
+    wereld.bewaard = {RUNS[1]}
+    assert await wereld.ruim() == Geruimd(bijlagen=1)
+    assert wereld.namen() == {getoond, jong}
+    assert not (wereld.map / oud).exists()
+    assert wereld.gevraagd_vanaf == [], "the topic has long forgotten"
+
+
+async def test_a_pack_goes_when_its_delivery_became_no_batch(wereld: Wereld) -> None:
+    """The door died between pack and topic, or the topic was away; what came lately may still become one."""
+    uur = 3_600_000
+    wees, getoond, gemeld = [await wereld.zet(pak_naam(run, NU - 2 * uur), 2 / 24) for run in RUNS]
+    onderweg = await wereld.zet(pak_naam(UUID(int=9), NU), 0.9 / 24)
+    wereld.bewaard, wereld.gemeld = {RUNS[1]}, {RUNS[2]}
+    assert await wereld.ruim() == Geruimd(bijlagen=1)
+    assert wereld.namen() == {getoond, gemeld, onderweg}
+    assert not (wereld.map / wees).exists()
+    (vanaf,) = wereld.gevraagd_vanaf
+    assert abs(vanaf - (NU - 3 * uur)) < 1000, "from well before it was written"
+
+
+async def test_a_pack_of_a_delivery_around_midnight_is_an_orphan_too(wereld: Wereld) -> None:
+    """Its name tells the day before, or it was written days after an other clock says."""
+    for dagen in (0, 1, 6):
+        await wereld.zet(pak_naam(UUID(int=dagen + 1), NU - dagen * DAG_MS), dagen + 0.1)
+    assert await wereld.ruim() == Geruimd(bijlagen=3)
+    assert wereld.namen() == set()
+
+
+async def test_while_the_topic_holds_what_cannot_be_read_no_pack_counts_as_an_orphan(wereld: Wereld) -> None:
+    """It may be the batch of that pack, which `dlq herstel` offers again some day. With its term it goes."""
+    pak = await wereld.zet(pak_naam(RUNS[0], NU - DAG_MS), 1)
+    wereld.gemeld = None
+    assert await wereld.ruim() == Geruimd()
+    assert wereld.namen() == {pak}
 
 
 async def test_bijlagen_go_by_when_they_were_last_delivered_and_standaardbijlagen_stay(wereld: Wereld) -> None:
@@ -125,7 +172,7 @@ async def test_a_bijlage_that_is_delivered_again_while_the_store_is_listed_is_pu
         return set()
 
     wereld.objecten.lijst = traag  # type: ignore[method-assign,assignment]
-    await ruim_op(wereld.objecten, GRENS, InGebruik(niets, niets, geleverd), 0.01, lambda: nu[0])
+    await ruim_op(wereld.objecten, GRENS, InGebruik(niets, niets, geleverd, niets), 0.01, lambda: nu[0])
     assert await wereld.objecten.lees(bijlage_naam(sha256)) == b"tijdens het lezen"
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from clickhouse_connect.driver.client import Client
 
 from avro.codec import Codec
+from sinks.bijlagenwinkel import PAKKEN, Bijlagenwinkel
 from sinks.database import maak_client
 from sinks.objecten import Objecten
 from sinks.vragen import Vragen
@@ -145,7 +146,8 @@ class Boeken:
         verschillen("berichten", verwacht, Counter(tuple(rij) for rij in rijen))
 
     async def controleer_opslag(self) -> None:
-        """Every message that was placed is in the object that its decision names."""
+        """Every message that was placed is in the object that its decision names, every bijlage in the pack of its run,
+        and no pack is half."""
         codec, objecten = (
             Codec(),
             Objecten(self.instellingen.opslag_url, lees_sleutels(self.instellingen.sleutelbestand)),
@@ -158,3 +160,11 @@ class Boeken:
             slice_ = codec.lees_batch(await objecten.lees(uitkomst["object"]), "bericht")
             assert slice_.kader.proceskenmerk == UUID(uitkomst["proceskenmerk"])
             assert geplaatst <= set(slice_.berichten.nummers)
+        bijlagen = Bijlagenwinkel(objecten)
+        for record in self.records("batch"):
+            batch = codec.lees_batch(record.waarde)
+            for bijlage in range(len(batch.berichten.bijlage_rijen)):
+                assert await bijlagen.lees(batch.kader, batch.berichten.sha256(bijlage))
+        async for naam, _ in objecten.lijst(PAKKEN):
+            for plek in (await objecten.opgave(naam)).values():
+                assert await objecten.lees_deel(naam, plek)

@@ -277,8 +277,11 @@ NOTIFICEREN = (
 )
 DEUR = (
     _van_deur("deur-ontvangen", "aanlevering.deur:Deur._ontvang", N, "no 202, so the sender delivers again"),
-    _van_deur("deur-voor-bijlagen", "sinks.objecten:Objecten.bewaar_alle", V, "the same, with the batch read"),
-    _van_deur("deur-na-bijlagen", "aanlevering.uitgever:Uitgever.publiceer", V, "bijlagen without a batch: no harm"),
+    _van_deur("deur-pak-begonnen", "sinks.pak:Pak.voeg_toe", N, "a pack without a name is nobody's"),
+    _van_deur("deur-voor-bijlagen", "sinks.objecten:_spoel", V, "the same, with all of it written", _tijdelijk),
+    _van_deur("deur-pak-gespoeld", "sinks.objecten:_spoel", N, "the same, with all of it flushed", _tijdelijk),
+    _van_deur("deur-pak-genoemd", "sinks.objecten:_geef_naam", N, "a pack without a batch: no harm"),
+    _van_deur("deur-na-bijlagen", "aanlevering.uitgever:Uitgever.publiceer", V, "the same, with its name flushed"),
     _van_deur("deur-onderweg", _SEND, N, "the batch is there or it is not, and comes again", _onderwerp("batch")),
     _van_deur("deur-na-kafka", "aanlevering.uitgever:Uitgever.publiceer", N, "two runs of a batch that counts once"),
 )

@@ -175,7 +175,7 @@ def test_no_column_of_any_table_holds_a_bsn(bespeeld: Stapel) -> None:
 )
 def test_no_file_in_the_data_folder_holds_a_bsn_but_the_log_of_batch_and_bericht(bespeeld: Stapel) -> None:
     gezien = [naam for naam, _ in bsns.in_bestanden(bespeeld.data)]
-    for deel in ("logs/", "kafka/logs/", "profielservice/", "opslag/berichten/", "opslag/bijlagen/", "clickhouse/"):
+    for deel in ("logs/", "kafka/logs/", "profielservice/", "opslag/berichten/", "opslag/pakken/", "clickhouse/"):
         assert any(naam.startswith(deel) for naam in gezien), f"nothing in {deel}: look where it is now"
     assert {"endpoints.json", "up.log"} <= set(gezien)
     assert not plaatsen(bsns.in_bestanden(bespeeld.data))
