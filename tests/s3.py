@@ -1,5 +1,7 @@
 """A bucket for tests, over HTTP as obstore speaks to S3: objects whole or in pieces, and ranges of them."""
 
+import re
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,9 +50,14 @@ class Emmer:
                 self.objecten[naam] = inhoud
                 antwoord = web.Response(headers={"ETag": '"heel"'})
             case "POST" if "uploads" in vraag.query:
-                nummer = str(len(self.delen))
+                nummer = secrets.token_hex(8)
                 self.delen[nummer] = {}
                 antwoord = _xml("InitiateMultipartUploadResult", f"<UploadId>{nummer}</UploadId>")
+            case "POST" if "delete" in vraag.query:
+                weg = re.findall("<Key>(.*?)</Key>", inhoud.decode())
+                for een in weg:
+                    self.objecten.pop(een, None)
+                antwoord = _xml("DeleteResult", "".join(f"<Deleted><Key>{een}</Key></Deleted>" for een in weg))
             case "POST":
                 self.objecten[naam] = b"".join(
                     inhoud for _, inhoud in sorted(self.delen.pop(vraag.query["uploadId"]).items())
@@ -58,9 +65,6 @@ class Emmer:
                 antwoord = _xml("CompleteMultipartUploadResult", "<ETag>heel</ETag>")
             case "DELETE" if "uploadId" in vraag.query:
                 self.delen.pop(vraag.query["uploadId"], None)
-                antwoord = web.Response(status=204)
-            case "DELETE":
-                self.objecten.pop(naam, None)
                 antwoord = web.Response(status=204)
             case "GET" if "list-type" in vraag.query:
                 antwoord = _xml("ListBucketResult", self._lijst(vraag.query["prefix"]))
