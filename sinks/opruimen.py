@@ -14,7 +14,7 @@ do no harm.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -82,7 +82,7 @@ async def _ruim_runs(objecten: Objecten, map_: str, grens: int, in_gebruik: InGe
     async def verwijder() -> int:
         blijven = await in_gebruik.bewaarde_runs(per_run.keys())
         weg = [naam for run, namen in per_run.items() if run not in blijven for naam in namen]
-        await _tegelijk(objecten.verwijder(naam) for naam in weg)
+        await _verwijder(objecten, weg)
         per_run.clear()
         return len(weg)
 
@@ -109,7 +109,7 @@ async def _ruim_wezen(objecten: Objecten, in_gebruik: InGebruik, levertijd_ms: i
     if gemeld is None:  # a dead letter is one of these batches, maybe, and can be offered again
         return 0
     wezen = [pakken[run][0] for run in onbekend - gemeld]
-    await _tegelijk(objecten.verwijder(naam) for naam in wezen)
+    await _verwijder(objecten, wezen)
     return len(wezen)
 
 
@@ -140,10 +140,14 @@ async def _leeg_prullenbak(
         with suppress(ObjectOntbreekt):  # another sweep did it
             await objecten.bewaar(bijlage_naam(sha256), await objecten.lees(naam))
     namen = list(inhoud)
-    for eerste in range(0, len(namen), _PER_KEER):
-        await _tegelijk(objecten.verwijder(naam) for naam in namen[eerste : eerste + _PER_KEER])
+    await _verwijder(objecten, namen)
     geruimd.teruggezet += len(terug)
     geruimd.bijlagen += len(namen) - len(terug)
+
+
+async def _verwijder(objecten: Objecten, namen: Sequence[str]) -> None:
+    for eerste in range(0, len(namen), _PER_KEER):
+        await _tegelijk(objecten.verwijder(naam) for naam in namen[eerste : eerste + _PER_KEER])
 
 
 async def _tegelijk(werk: Iterable[Awaitable[None]]) -> None:
