@@ -110,10 +110,13 @@ async def _geleverd(gekozen: Instellingen, codec: Codec, vanaf: int) -> set[byte
 
 async def _gemeld(gekozen: Instellingen, codec: Codec, vanaf: int) -> set[UUID] | None:
     """The runs of which topic `batch` has the batch since then; None where it holds what cannot be read."""
-    try:
-        return {codec.lees_batch(inhoud).kader.proceskenmerk async for inhoud in _batches(gekozen, vanaf)}
-    except Onleesbaar:
-        return None
+    runs, leesbaar = set[UUID](), True
+    async for inhoud in _batches(gekozen, vanaf):
+        try:
+            runs.add(codec.lees_batch(inhoud).kader.proceskenmerk)
+        except Onleesbaar:
+            leesbaar = False
+    return runs if leesbaar else None
 
 
 async def _batches(gekozen: Instellingen, vanaf: int) -> AsyncIterator[bytes | None]:

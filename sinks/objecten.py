@@ -113,9 +113,8 @@ class Objecten:
         with als_opslag_weg():
             if self._map is None or pak.pad is None:
                 pak.bestand.seek(0)
-                stukken = iter(
-                    partial(pak.bestand.read, _DEEL_BYTES), b""
-                )  # of the file itself, obstore holds far more
+                # Given the file itself, obstore holds far more of it.
+                stukken = iter(partial(pak.bestand.read, _DEEL_BYTES), b"")
                 in_delen = pak.grootte > _DEEL_BYTES
                 await self._store.put_async(naam, stukken, use_multipart=in_delen, max_concurrency=_DELEN)
                 return

@@ -226,12 +226,7 @@ async def test_opruimen_takes_messages_and_bijlagen_past_their_term_and_nothing_
             bijlage_volgordes=[1],
         ),
     )
-    producer = maak_producer(lijn)
-    await producer.start()
-    try:
-        await producer.send_and_wait(lijn.topic("batch"), CODEC.schrijf_batch(slice_), key=b"k", partition=0)
-    finally:
-        await producer.stop()
+    await zeg(lijn, CODEC.schrijf_batch(slice_))
 
     assert await ruim(lijn) == {"rijen": {}, "berichten": 0, "bijlagen": 0, "teruggezet": 0}, "0: for ever"
     # The wait for deliveries is over at once: by this clock 20 minutes pass between binning and emptying.
@@ -244,6 +239,21 @@ async def test_opruimen_takes_messages_and_bijlagen_past_their_term_and_nothing_
     assert over == berichten | {bijlage_naam(geleverd), bijlage_naam(jong), gebleven, gemeld}
     nog_eens = await ruim(instellingen)
     assert (nog_eens["berichten"], nog_eens["bijlagen"], nog_eens["teruggezet"]) == (0, 0, 0)
+
+    wees = await zet(pak_naam(UUID(int=93), NU), 0.1)
+    await zeg(lijn, b"a batch that might be offered again")
+    assert (await ruim(instellingen, lambda: NU))["bijlagen"] == 0
+    assert (map_ / wees).exists()
+
+
+async def zeg(lijn: Instellingen, waarde: bytes) -> None:
+    """One record in topic `batch`."""
+    producer = maak_producer(lijn)
+    await producer.start()
+    try:
+        await producer.send_and_wait(lijn.topic("batch"), waarde, key=b"k", partition=0)
+    finally:
+        await producer.stop()
 
 
 @pytest.fixture
