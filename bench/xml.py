@@ -33,8 +33,9 @@ from aanlevering.stroom import STUK_BYTES
 from bench.maten import Maten
 from bench.meting import Deel, Meting
 from bench.opname import cpu_s
-from domain.batch import MAX_BATCH_BYTES, MAX_BERICHTEN, SHA256_BYTES
-from sinks.objecten import Objecten, bijlage_naam
+from domain.batch import MAX_BATCH_BYTES, MAX_BERICHTEN, Kader
+from sinks.bijlagenwinkel import Bijlagenwinkel
+from sinks.objecten import Objecten
 from streams.broker import Broker, sterf_met_ouder, vrije_poort
 from streams.codec import maak_codec
 from streams.settings import Instellingen
@@ -333,27 +334,26 @@ def controleer(deur: Deur) -> None:
     """Whether what was taken is there: every batch once in Kafka, and bijlagen in the store. Raises AssertionError."""
     instellingen, codec = deur.instellingen, maak_codec(deur.instellingen)
     gelezen: dict[UUID, Maat] = {}
-    bijlagen: list[bytes] = []
+    bijlagen: list[tuple[Kader, bytes]] = []
     for waarde in lees_topic(instellingen.kafka, instellingen.topic("batch"), 0):
         batch = codec.lees_batch(waarde)
-        sleutels = batch.berichten.bijlage_sha256
-        bijlagen += [sleutels[plaats : plaats + SHA256_BYTES] for plaats in range(0, len(sleutels), SHA256_BYTES)]
+        bijlagen += [(batch.kader, batch.berichten.sha256(een)) for een in range(len(batch.berichten.bijlage_rijen))]
         if batch.kader.batch_id in gelezen or any(batch.berichten.schema_fouten):
             raise AssertionError("every batch must be there once, and keep to the schema")
         gelezen[batch.kader.batch_id] = Maat(1, len(batch.berichten), len(batch.berichten.bijlage_rijen))
     if gelezen != {batch_id: Maat(1, maat.berichten, maat.bijlagen) for batch_id, maat in deur.genomen.items()}:
         raise AssertionError("every batch that was taken must be in Kafka with all its messages, and nothing else")
-    if len(set(bijlagen)) != len(bijlagen):
+    if len({sleutel for _, sleutel in bijlagen}) != len(bijlagen):
         raise AssertionError("no two bijlagen may be the same")
     _controleer_opslag(instellingen, Random(1).sample(bijlagen, min(_STEEKPROEF, len(bijlagen))))
 
 
-def _controleer_opslag(instellingen: Instellingen, sleutels: Sequence[bytes]) -> None:
-    objecten = Objecten(instellingen.opslag_url, lees_sleutels(instellingen.sleutelbestand))
+def _controleer_opslag(instellingen: Instellingen, bijlagen: Sequence[tuple[Kader, bytes]]) -> None:
+    winkel = Bijlagenwinkel(Objecten(instellingen.opslag_url, lees_sleutels(instellingen.sleutelbestand)))
 
     async def lees_terug() -> None:
-        for sleutel in sleutels:
-            if sha256(await objecten.lees(bijlage_naam(sleutel))).digest() != sleutel:
+        for kader, sleutel in bijlagen:
+            if sha256(await winkel.lees(kader, sleutel)).digest() != sleutel:
                 raise AssertionError("a bijlage in the store must be what was delivered")
 
     asyncio.run(lees_terug())

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ import httpx
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from aanlevering.bijlagen import Bijlagen
 from aanlevering.lezer import lees
 from aanlevering.uitgever import Uitgever
 from avro.codec import Codec
@@ -27,9 +29,10 @@ from domain.levensloop import NietToegestaan
 from domain.samenvoegen import samenvoegen
 from profielservice.opslag import Opslag
 from profielservice.server import Profielserver
+from sinks.bijlagenwinkel import pak_naam
 from sinks.database import maak_client
 from sinks.migreer import migreer
-from sinks.objecten import Objecten, bijlage_naam
+from sinks.objecten import Objecten
 from sinks.vragen import Vragen
 from streams.producer import maak_producer
 from streams.referentieschrijver import ReferentieSchrijver
@@ -61,7 +64,6 @@ class Lijn:
         self._draad = threading.Thread(target=self._lus.run_forever, daemon=True)
         self._draad.start()
         self._codec = Codec()
-        self._bewaard: set[bytes] = set()
         self._nieuws = asyncio.Event()
         self._log = map_ / "worker.log"
         self.begonnen = time.time_ns() // 1_000_000
@@ -156,18 +158,16 @@ class Lijn:
 
     def neem_aan(self, xml: bytes, aangeleverd_op: int, door: str | None) -> Batch:
         """What the door makes of a delivery, its bijlagen stored: from here on it is on its way."""
-        bijlagen: dict[bytes, bytes] = {}
-        batch = lees(
-            [xml],
-            proceskenmerk=uuid4(),
-            aangeleverd_op=aangeleverd_op,
-            aangeleverd_door=door,
-            bewaar=bijlagen.__setitem__,
-        )
-        nieuw = {sha256: inhoud for sha256, inhoud in bijlagen.items() if sha256 not in self._bewaard}
-        if nieuw:
-            self.doe(self._objecten.bewaar_alle([(bijlage_naam(sha256), een) for sha256, een in nieuw.items()]))
-            self._bewaard |= nieuw.keys()
+        with closing(Bijlagen(self._objecten)) as bijlagen:
+            batch = lees(
+                [xml],
+                proceskenmerk=uuid4(),
+                aangeleverd_op=aangeleverd_op,
+                aangeleverd_door=door,
+                bewaar=bijlagen.bewaar,
+            )
+            bijlagen.rond_af()
+            self.doe(bijlagen.leg_vast(pak_naam(batch.kader.proceskenmerk, aangeleverd_op)))
         return batch
 
     def publiceer(self, batch: Batch) -> None:
