@@ -4,8 +4,10 @@ What is not in the pack of its run stands by itself, under the name of its conte
 delivered to earlier versions.
 """
 
+import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Collection
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -31,10 +33,13 @@ def pak_naam(proceskenmerk: UUID, aangeleverd_op: int) -> str:
 class Bijlagenwinkel:
     """Reads bijlagen. It remembers what is in the packs it used last, and never their bytes."""
 
-    def __init__(self, objecten: Objecten, onthoudt: int = 64) -> None:
+    def __init__(self, objecten: Objecten, onthoudt: int = 50_000) -> None:
+        """`onthoudt`: bijlagen whose place is kept in memory, at some 300 bytes each."""
         self._objecten = objecten
         self._onthoudt = onthoudt
         self._opgaven: OrderedDict[str, dict[bytes, Plek]] = OrderedDict()
+        self._aantal = 0
+        """Of bijlagen, in all `_opgaven`."""
 
     async def lees(self, kader: Kader, sha256: bytes) -> bytes:
         """A bijlage of this run. Raises ObjectOntbreekt, OpslagWeg, and SleutelFout when it is not what it was."""
@@ -47,16 +52,25 @@ class Bijlagenwinkel:
             raise SleutelFout("altered after it was stored")
         return inhoud
 
+    async def heeft(self, kader: Kader, sommen: Collection[bytes]) -> set[bytes]:
+        """Those of these bijlagen that `lees` would find for this run. Raises OpslagWeg, SleutelFout."""
+        in_pak = await self._opgave(pak_naam(kader.proceskenmerk, kader.aangeleverd_op))
+        elders = [som for som in sommen if som not in in_pak]
+        er_is = await asyncio.gather(*(self._objecten.bestaat(bijlage_naam(som)) for som in elders))
+        return {*sommen} - {som for som, is_er in zip(elders, er_is, strict=True) if not is_er}
+
     async def _opgave(self, naam: str) -> dict[bytes, Plek]:
-        """What is in a pack, empty where there is none: a pack is there before its batch, so it does not come later."""
+        """What is in a pack, empty where there is none: that is not remembered, since one may still come."""
         if (bekend := self._opgaven.get(naam)) is not None:
             self._opgaven.move_to_end(naam)
             return bekend
         try:
             opgave = await self._objecten.opgave(naam)
         except ObjectOntbreekt:
-            opgave = {}
+            return {}
+        self._aantal += len(opgave) - len(self._opgaven.pop(naam, ()))  # another may have read it meanwhile
         self._opgaven[naam] = opgave
-        if len(self._opgaven) > self._onthoudt:
-            self._opgaven.popitem(last=False)
+        while self._aantal > self._onthoudt:
+            _, oudste = self._opgaven.popitem(last=False)
+            self._aantal -= len(oudste)
         return opgave

@@ -113,20 +113,59 @@ async def test_a_bijlage_is_read_from_the_pack_of_its_run_else_from_its_own_name
             await winkel.lees(run, som(b"nergens"))
 
 
-async def test_what_is_remembered_of_packs_is_bounded(objecten: Objecten, monkeypatch: pytest.MonkeyPatch) -> None:
-    winkel, gelezen, echt = Bijlagenwinkel(objecten, onthoudt=2), list[str](), objecten.opgave
+async def test_what_is_remembered_of_packs_is_bounded_by_the_bijlagen_in_them(
+    objecten: Objecten, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    winkel, gelezen, echt = Bijlagenwinkel(objecten, onthoudt=5), list[str](), objecten.opgave
 
     async def opgave(naam: str) -> dict[bytes, Plek]:
         gelezen.append(naam)
         return await echt(naam)
 
     monkeypatch.setattr(objecten, "opgave", opgave)
-    runs = [kader(run=UUID(int=nummer)) for nummer in (1, 2, 3)]
-    for run in runs:
-        await bewaar(objecten, b"x", naam=pak_naam(run.proceskenmerk, run.aangeleverd_op))
+    runs = [kader(run=UUID(int=nummer)) for nummer in (1, 2, 3, 4)]
+    for run, aantal in zip(runs, (2, 2, 2, 6), strict=True):
+        delen = [b"x", *(bytes([nummer]) for nummer in range(aantal - 1))]
+        await bewaar(objecten, *delen, naam=pak_naam(run.proceskenmerk, run.aangeleverd_op))
     for nummer in (0, 0, 1, 0, 2, 0, 1):
         assert await winkel.lees(runs[nummer], som(b"x")) == b"x"
     assert [naam[-1] for naam in gelezen] == ["1", "2", "3", "2"]
+    gelezen.clear()
+    for _ in range(2):  # one that is larger than all that is remembered is read all the same
+        assert await winkel.lees(runs[3], som(b"x")) == b"x"
+    assert [naam[-1] for naam in gelezen] == ["4", "4"]
+
+
+async def test_what_two_ask_at_once_counts_once(objecten: Objecten, monkeypatch: pytest.MonkeyPatch) -> None:
+    winkel = Bijlagenwinkel(objecten, onthoudt=2)
+    await bewaar(objecten, b"x", b"y")
+    await asyncio.gather(*(winkel.lees(KADER, som(b"x")) for _ in range(5)))
+
+    async def opgave(naam: str) -> dict[bytes, Plek]:
+        raise OpslagWeg("away")
+
+    monkeypatch.setattr(objecten, "opgave", opgave)
+    assert await winkel.lees(KADER, som(b"y")) == b"y"
+
+
+async def test_a_pack_that_was_not_there_before_is_found(objecten: Objecten) -> None:
+    winkel = Bijlagenwinkel(objecten)
+    with pytest.raises(ObjectOntbreekt):
+        await winkel.lees(KADER, som(b"x"))
+    assert await winkel.heeft(KADER, [som(b"x")]) == set()
+    await bewaar(objecten, b"x")
+    assert await winkel.lees(KADER, som(b"x")) == b"x"
+    assert await winkel.heeft(KADER, [som(b"x")]) == {som(b"x")}
+
+
+async def test_a_run_has_what_is_in_its_own_pack_or_stands_by_itself_and_nothing_of_another(objecten: Objecten) -> None:
+    winkel, ander = Bijlagenwinkel(objecten), kader(run=UUID(int=6))
+    await bewaar(objecten, b"in het pak")
+    await objecten.bewaar(bijlage_naam(som(b"los")), b"los")
+    alle = [som(deel) for deel in (b"in het pak", b"los", b"nergens")]
+    assert await winkel.heeft(KADER, alle) == {*alle[:2]}
+    assert await winkel.heeft(ander, alle) == {alle[1]}
+    assert await winkel.heeft(ander, []) == set()
 
 
 async def test_a_part_that_was_altered_or_changed_places_with_another_is_noticed(in_map: Objecten, map_: Path) -> None:
@@ -267,6 +306,7 @@ async def test_who_stops_waiting_for_a_pack_leaves_none_half(
         with pytest.raises(asyncio.CancelledError):
             await taak
         los.set()
+        await asyncio.to_thread(in_map._schrijvers.shutdown)  # the thread is done: what it would do, it did
     assert bestanden(map_) == []
 
 
