@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -56,7 +56,9 @@ class Keurmeester(Protocol):
 
     async def oordelen(self, gevraagd: Mapping[bytes, Kader], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
         """The warnings on those of these bijlagen (SHA-256, and of which run) that are checked within that time."""
-        ...
+
+    async def aanwezig(self, kader: Kader, sommen: Collection[bytes], hoogstens_s: float) -> set[bytes]:
+        """Those of these bijlagen that the store is seen to have for this run within that time."""
 
 
 @dataclass(slots=True)
@@ -238,16 +240,17 @@ class Beslisser:
         if self._keuring is None:
             return
         kennis.oordelen = kennis.oordelen or {}
-        van_wie: dict[bytes, Kader] = {}
+        nodig: dict[Kader, set[bytes]] = {}
         for concept in concepten.values():
             for slice_, vooraf in concept.slices:
                 antwoorden = kennis.antwoorden.get(slice_.kader.leverancier, {})
                 bekend = kennis.bekend(slice_, concept.eigen.geheugen)
-                gevraagd = vooraf.te_keuren(slice_, bekend, antwoorden) - kennis.oordelen.keys()
-                van_wie |= dict.fromkeys(gevraagd, slice_.kader)
-        kennis.te_keuren |= van_wie.keys()
-        if van_wie:
-            kennis.oordelen |= await self._keuring.oordelen(van_wie, _KEUR_S)
+                if gevraagd := vooraf.te_keuren(slice_, bekend, antwoorden):
+                    nodig.setdefault(slice_.kader, set()).update(gevraagd)
+        await alle(_zoek(self._keuring, kader, sommen, kennis) for kader, sommen in nodig.items())
+        er_is = {som: kader for kader, sommen in nodig.items() for som in sommen if kennis.heeft(kader, som)}
+        if te_keuren := {som: kader for som, kader in er_is.items() if som not in kennis.oordelen}:
+            kennis.oordelen |= await self._keuring.oordelen(te_keuren, _KEUR_S)
 
     async def _plaats(self, concept: Concept, kennis: Kennis) -> None:
         """Stores what would be placed. What the store does not take now is left out, and all is computed anew."""
@@ -383,6 +386,13 @@ class Beslisser:
         for offset, sleutel, slice_ in zip(offsets[len(uitkomsten) :], sleutels, naar_wacht, strict=True):
             eigen.wachtkamer.zet(slice_, offset, sleutel, self._klok(), straks)
             log.info("%d messages of run %s wait", len(slice_.berichten), slice_.kader.proceskenmerk)
+
+
+async def _zoek(keuring: Keurmeester, kader: Kader, sommen: set[bytes], kennis: Kennis) -> None:
+    """Looks which bijlagen are there for a run; what was not there is looked for again each round."""
+    if gezocht := {som for som in sommen if not kennis.heeft(kader, som)}:
+        gevonden = await keuring.aanwezig(kader, gezocht, _KEUR_S)
+        kennis.bijlagen.setdefault(kader.proceskenmerk, {}).update((som, som in gevonden) for som in gezocht)
 
 
 def _geplaatst(uitkomst: Uitkomst) -> tuple[UUID, tuple[int, ...]]:

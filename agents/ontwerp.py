@@ -6,7 +6,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from agents.geheugen import Geheugen
-from domain.batch import Batch
+from domain.batch import Batch, Kader
 from domain.beslissing import Bekend, Uitkomst, Vooraf, Vraag, beslis, wachtenden
 from domain.codes import Stadium
 from domain.referentie import Referentie
@@ -19,7 +19,7 @@ class WachtOp(Enum):
     GEBRUIKER = auto()
     """An answer of the profile service."""
     KEURING = auto()
-    """The check of a bijlage."""
+    """A bijlage: its check, or that it is there at all."""
     OPSLAG = auto()
     """The message store."""
     NIETS = auto()
@@ -59,8 +59,8 @@ class Kennis:
     """What it was asked, answered or not."""
     oordelen: dict[bytes, tuple[str, ...]] | None = None
     """The warnings on bijlagen by SHA-256; None: bijlagen are not checked."""
-    te_keuren: set[bytes] = field(default_factory=set)
-    """The bijlagen whose check was asked for."""
+    bijlagen: dict[UUID, dict[bytes, bool]] = field(default_factory=dict)
+    """By run, of those whose check was asked for: whether the store has them for that run."""
     opgezocht: Opgezocht = field(default_factory=Opgezocht)
 
     def bekend(self, slice_: Batch, geheugen: Geheugen, eerder: Opgezocht | None = None) -> Bekend:
@@ -73,6 +73,18 @@ class Kennis:
             plaatsen.append(eerder.verwerkt.get(kader.leverancier))
         ids = slice_.berichten.ids()
         return Bekend(nummers, {een for plaats in plaatsen if plaats for een in ids if een in plaats})
+
+    def heeft(self, kader: Kader, sha256: bytes) -> bool:
+        """Whether the store is known to have a bijlage for a run."""
+        return self.bijlagen.get(kader.proceskenmerk, {}).get(sha256, False)
+
+    def oordelen_van(self, slice_: Batch) -> dict[bytes, tuple[str, ...]] | None:
+        """The verdicts that count for a slice. What its run does not have, nobody could show: it has none, whatever is
+        known of the same bijlage of another run."""
+        if self.oordelen is None:
+            return None
+        sommen = map(slice_.berichten.sha256, range(len(slice_.berichten.bijlage_rijen)))
+        return {som: self.oordelen[som] for som in sommen if som in self.oordelen and self.heeft(slice_.kader, som)}
 
 
 @dataclass(slots=True)
@@ -104,8 +116,9 @@ def ontwerp(
     for slice_, vooraf in slices:
         bekend = kennis.bekend(slice_, geheugen, eerder)
         antwoorden: Mapping[Vraag, bool] = kennis.antwoorden.get(slice_.kader.leverancier, {})
+        oordelen = kennis.oordelen_van(slice_)
         weg = slice_.kader.proceskenmerk in opslag_weg
-        wacht_op = _wacht_op(slice_, vooraf, bekend, antwoorden, kennis, weg)
+        wacht_op = _wacht_op(slice_, vooraf, bekend, antwoorden, kennis, oordelen, weg)
         te_laat = slice_.kader.proceskenmerk in op_te_geven and wacht_op is not WachtOp.NIETS
         uitkomst = beslis(
             slice_,
@@ -113,7 +126,7 @@ def ontwerp(
             bekend,
             antwoorden,
             nu,
-            oordelen=kennis.oordelen,
+            oordelen=oordelen,
             opgegeven=(Stadium.VALIDATE_GEBRUIKER, Stadium.STORE_MESSAGE) if te_laat else (),
             opslag_weg=weg,
             pseudoniem=pseudoniem,
@@ -136,14 +149,14 @@ def _wacht_op(
     bekend: Bekend,
     antwoorden: Mapping[Vraag, bool],
     kennis: Kennis,
+    oordelen: Mapping[bytes, Collection[str]] | None,
     opslag_weg: bool,
 ) -> WachtOp:
     """What the messages wait for, if any do."""
     if onbeantwoord := {vraag for vraag in vooraf.te_vragen(slice_, bekend) if vraag not in antwoorden}:
         gevraagd = onbeantwoord <= kennis.gevraagd.get(slice_.kader.leverancier, set())
         return WachtOp.GEBRUIKER if gevraagd else WachtOp.NIETS
-    if kennis.oordelen is not None and (
-        ongekeurd := vooraf.te_keuren(slice_, bekend, antwoorden) - kennis.oordelen.keys()
-    ):
-        return WachtOp.KEURING if ongekeurd <= kennis.te_keuren else WachtOp.NIETS
+    if oordelen is not None and (ongekeurd := vooraf.te_keuren(slice_, bekend, antwoorden) - oordelen.keys()):
+        gezocht = kennis.bijlagen.get(slice_.kader.proceskenmerk, {}).keys()
+        return WachtOp.KEURING if ongekeurd <= gezocht else WachtOp.NIETS
     return WachtOp.OPSLAG if opslag_weg else WachtOp.NIETS

@@ -11,8 +11,9 @@ import asyncio
 import logging
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from bijlagen.beurten import Beurten
 from bijlagen.oordelen import PER_VRAAG, Oordeel, Oordelen
@@ -85,6 +86,7 @@ class Keuring:
         # Fewer fetched ahead than there are processes: whose turn is next then waits for one check of each at most.
         self._poort = asyncio.Semaphore(keurders.aantal + min(_VOORUIT, keurders.aantal - 1))
         self._werk: set[asyncio.Task[None]] = set()
+        self._zoekend: dict[tuple[UUID, frozenset[bytes]], asyncio.Task[set[bytes]]] = {}
 
     async def oordelen(self, gevraagd: Mapping[bytes, Kader], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
         """The codes of what is wrong with each bijlage, by SHA-256 (32 bytes); empty: nothing.
@@ -114,6 +116,33 @@ class Keuring:
                 antwoord[sha256] = oordeel
         return antwoord
 
+    async def aanwezig(self, kader: Kader, sommen: Collection[bytes], hoogstens_s: float) -> set[bytes]:
+        """Those of these bijlagen that the store has for this run: only then may a message with them be placed.
+
+        What the store does not tell in time, or not at all, counts as not there; ask again later.
+        """
+        wat = kader.proceskenmerk, frozenset(sommen)
+        if (taak := self._zoekend.get(wat)) is None:
+            taak = self._zoekend[wat] = asyncio.create_task(self._zoek(kader, wat[1]))
+            taak.add_done_callback(lambda _: self._zoekend.pop(wat))
+        await asyncio.wait([taak], timeout=hoogstens_s)
+        return taak.result() if taak.done() and not taak.cancelled() else set()
+
+    async def _zoek(self, kader: Kader, sommen: Collection[bytes]) -> set[bytes]:
+        try:
+            gevonden = await self._winkel.heeft(kader, sommen)
+        except Exception as fout:
+            log.log(
+                logging.WARNING if isinstance(fout, NIET_NU) else logging.ERROR,
+                "the bijlagen of run %s cannot be looked up now: %s",
+                kader.proceskenmerk,
+                type(fout).__name__,
+            )
+            return set()
+        if ontbreken := len(sommen) - len(gevonden):
+            log.warning("%d bijlagen of run %s are not in the store", ontbreken, kader.proceskenmerk)
+        return gevonden
+
     def _kan_nu(self, sha256: bytes) -> bool:
         """Whether it is new, or its time to be tried again has come."""
         if sha256 in self._bekend or sha256 in self._onderweg:
@@ -139,9 +168,10 @@ class Keuring:
 
     async def stop(self) -> None:
         """Ends the work in the background, and the processes. What was not stored is checked again some day."""
-        for taak in self._werk:
+        taken = [*self._werk, *self._zoekend.values()]
+        for taak in taken:
             taak.cancel()
-        await asyncio.gather(*self._werk, return_exceptions=True)
+        await asyncio.gather(*taken, return_exceptions=True)
         for sha256 in list(self._onderweg):
             self._klaar(sha256, None)
         await self._keurders.stop()

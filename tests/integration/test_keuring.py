@@ -23,6 +23,7 @@ from sinks.database import DatabaseWeg, maak_client
 from sinks.embedded.proces import EmbeddedClickHouse
 from sinks.migreer import migreer
 from sinks.objecten import Objecten, OpslagWeg, bijlage_naam
+from sinks.pak import Plek
 from streams.sleutels import lees_sleutels, maak_sleutels
 from tests.slices import kader
 from voorbeeld.pdf import maak_pdf, maak_pdf_met
@@ -152,6 +153,41 @@ async def test_bijlagen_are_read_from_the_pack_of_their_run_and_those_of_before_
     (los,) = await opslag.bewaar(maak_pdf("Los"))
     gevonden = await opslag.vraag([*in_pak, los])
     assert gevonden == {in_pak[0]: (), in_pak[1]: ("PdfJavaScript",), los: ()}
+
+
+async def test_a_run_has_the_bijlagen_of_its_own_pack_and_those_of_before_and_no_others(opslag: Opslag) -> None:
+    run, ander = kader(), kader(run=uuid4())
+    (in_pak,) = await opslag.bewaar_in_pak(run, maak_pdf("In een pak"))
+    (los,) = await opslag.bewaar(maak_pdf("Los"))
+    alle = {in_pak, los, bytes(32)}
+    assert await opslag.keuring.aanwezig(run, alle, LANG_S) == {in_pak, los}
+    assert await opslag.keuring.aanwezig(ander, alle, LANG_S) == {los}
+
+
+async def test_while_the_store_does_not_tell_nothing_counts_as_there_and_nobody_waits_long(
+    opslag: Opslag, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What takes longer is not begun anew: a later call gets it."""
+    run, echt, los, keren = kader(), opslag.objecten.opgave, asyncio.Event(), list[str]()
+    (som,) = await opslag.bewaar_in_pak(run, maak_pdf("In een pak"))
+
+    async def weg(naam: str) -> dict[bytes, Plek]:
+        raise OpslagWeg("away")
+
+    async def traag(naam: str) -> dict[bytes, Plek]:
+        keren.append(naam)
+        await los.wait()
+        return await echt(naam)
+
+    monkeypatch.setattr(opslag.objecten, "opgave", weg)
+    assert await opslag.keuring.aanwezig(run, {som}, LANG_S) == set()
+    assert "OpslagWeg" in caplog.text
+    monkeypatch.setattr(opslag.objecten, "opgave", traag)
+    for _ in range(3):
+        assert await opslag.keuring.aanwezig(run, {som}, 0.01) == set()
+    los.set()
+    assert await opslag.keuring.aanwezig(run, {som}, LANG_S) == {som}
+    assert len(keren) == 1
 
 
 async def test_verdicts_stand_in_clickhouse_as_others_may_read_them(opslag: Opslag) -> None:

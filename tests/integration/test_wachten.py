@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from agents import validate_gebruiker
-from domain.batch import Batch
+from domain.batch import Batch, Kader
 from domain.codes import Stadium, Verwerkingscode
 from profielservice.gebruikers import Storing
 from tests.integration.opstelling import Opstelling, beslis
@@ -32,10 +32,14 @@ async def herkans(op: Opstelling, *, keren: int = 1) -> None:
 
 
 class Keurt:
-    """A PDF check that has some verdicts and not others."""
+    """A PDF check that has some verdicts and not others, over a store that lacks the bijlagen of some runs."""
 
     def __init__(self) -> None:
         self.klaar: dict[bytes, tuple[str, ...]] = {}
+        self.zonder: set[UUID] = set()
+
+    async def aanwezig(self, kader: Kader, sommen: Collection[bytes], hoogstens_s: float) -> set[bytes]:
+        return set() if kader.proceskenmerk in self.zonder else {*sommen}
 
     async def oordelen(self, gevraagd: Collection[bytes], hoogstens_s: float) -> dict[bytes, tuple[str, ...]]:
         return {sha256: self.klaar[sha256] for sha256 in gevraagd if sha256 in self.klaar}
@@ -241,3 +245,19 @@ async def test_a_bijlage_that_is_being_checked_makes_its_message_wait_and_no_oth
     await herkans(op)
     een = (await op.uitkomsten())[-1]
     assert (een.codes, een.waarschuwingen) == ([C.VERWERKT], [["PdfGeenPdfA"]])
+
+
+async def test_a_message_whose_bijlage_is_not_there_waits_whatever_is_known_of_that_bijlage(op: Opstelling) -> None:
+    """Another run delivered the same one, so there is a verdict; but nobody could show it with this message."""
+    op.keuring = keurt = Keurt()
+    keurt.klaar[bytes(32)] = ()
+    keurt.zonder = {RUN}
+    worker = op.worker()
+    slices = [maak_slice(ids=["a", "b"], bijlagen=[(0, 10)])]
+    slices.append(maak_slice(ids=["c"], van=kader(run=ANDERE_RUN), bijlagen=[(0, 10)]))
+    assert await beslis(worker, *slices) == [0]
+    assert [(een.kader.proceskenmerk, een.nummers) for een in await op.uitkomsten()] == [(RUN, [2]), (ANDERE_RUN, [1])]
+    keurt.zonder = set()
+    await herkans(op)
+    een = (await op.uitkomsten())[-1]
+    assert (een.kader.proceskenmerk, een.nummers, een.codes) == (RUN, [1], [C.VERWERKT])

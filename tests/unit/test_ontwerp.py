@@ -219,15 +219,30 @@ def test_a_store_that_stays_away_until_the_limit_is_named_in_the_stadium() -> No
 def test_a_bijlage_without_a_verdict_makes_its_message_wait_for_that() -> None:
     slice_ = van(RUN, ids="ab", bijlagen=[(0, 10)])
     kennis = weet(slice_)
-    kennis.oordelen, kennis.te_keuren = {}, {SHA}
+    kennis.oordelen, kennis.bijlagen = {}, {RUN: {SHA: True}}
     gevonden = maak([slice_], kennis)
     assert codes(gevonden) == [(RUN, {2: C.VERWERKT})]
     assert rest(gevonden) == [(RUN, [1], WachtOp.KEURING)]
-    kennis.te_keuren = set()
+    kennis.bijlagen = {}
     assert rest(maak([slice_], kennis, op_te_geven=[RUN])) == [(RUN, [1], WachtOp.NIETS)]
-    kennis.oordelen = {SHA: ("PdfGeenPdfA",)}
+    kennis.oordelen, kennis.bijlagen = {SHA: ("PdfGeenPdfA",)}, {RUN: {SHA: True}}
     ((_, uitkomst),) = maak([slice_], kennis).uitkomsten
     assert uitkomst.waarschuwingen == [["PdfGeenPdfA"], []]
+
+
+def test_a_verdict_counts_only_for_a_run_that_has_the_bijlage_itself() -> None:
+    """What another run has goes with that run. It waits, and in the end the store is what failed."""
+    slices = [van(RUN, ids="a", bijlagen=[(0, 10)]), van(ANDERE_RUN, ids="b", bijlagen=[(0, 10)])]
+    kennis = weet(*slices)
+    kennis.oordelen, kennis.bijlagen = {SHA: ()}, {RUN: {SHA: True}, ANDERE_RUN: {SHA: False}}
+    gevonden = maak(slices, kennis)
+    assert codes(gevonden) == [(RUN, {1: C.VERWERKT})]
+    assert rest(gevonden) == [(ANDERE_RUN, [1], WachtOp.KEURING)]
+    del kennis.bijlagen[ANDERE_RUN]
+    assert rest(maak(slices, kennis, op_te_geven=[ANDERE_RUN])) == [(ANDERE_RUN, [1], WachtOp.NIETS)], "not asked yet"
+    kennis.bijlagen[ANDERE_RUN] = {SHA: False}
+    _, (_, uitkomst) = maak(slices, kennis, op_te_geven=[ANDERE_RUN]).uitkomsten
+    assert (uitkomst.codes, uitkomst.stadia) == ([C.TECHNISCH_PROBLEEM], [Stadium.STORE_MESSAGE])
 
 
 def test_a_bijlage_of_a_message_that_is_not_placed_is_not_waited_for() -> None:
