@@ -7,12 +7,16 @@ from collections.abc import Callable, Coroutine
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from domain.batch import Batch
 from streams.verbinding import VerbindingFout
 
 _SLUITTIJD_S = 10
 _STIL_S = 5.0
+_LAAT_S = 300.0
+"""Seconds that a record for which nobody waits any more may take to be confirmed: far less than the hour and more after
+which its bijlagen count as those of no batch (`sinks.opruimen`)."""
 
 Einde = Callable[[AIOKafkaProducer], Coroutine[None, None, None]]
 """A way to end a producer."""
@@ -44,13 +48,16 @@ class Uitgever:
         """Writes a batch under its BatchID; returns when it is durable. Raises KafkaWeg, RecordTeGroot.
 
         When it is cancelled and nothing was confirmed for `_STIL_S`, the producer is left with all that it holds: that
-        would else grow for as long as Kafka stands still.
+        would else grow for as long as Kafka stands still. It is left as well when others are confirmed and this record
+        is not within `_LAAT_S`: an idempotent producer tries for ever, and would write it when its bijlagen are gone.
         """
         waarde = await asyncio.to_thread(self._schrijf, batch)
         producer = await self._open()
         begin = time.monotonic()
+        bevestiging: asyncio.Future[RecordMetadata] | None = None
         try:
-            await producer.send_and_wait(self._topic, waarde, key=str(batch.kader.batch_id).encode("ascii"))
+            bevestiging = await producer.send(self._topic, waarde, key=str(batch.kader.batch_id).encode("ascii"))
+            await asyncio.shield(bevestiging)
             self._bevestigd = time.monotonic()
         except (MessageSizeTooLargeError, RecordTooLargeError):
             raise RecordTeGroot from None
@@ -60,6 +67,8 @@ class Uitgever:
         except asyncio.CancelledError:
             if time.monotonic() - max(begin, self._bevestigd) > _STIL_S:
                 self._laat_los(producer, _breek_af)
+            elif bevestiging is not None:
+                asyncio.get_running_loop().call_later(_LAAT_S, self._geef_op, producer, bevestiging)
             raise
 
     async def controleer(self) -> None:
@@ -97,6 +106,10 @@ class Uitgever:
                     raise
                 self._producer = producer
             return self._producer
+
+    def _geef_op(self, producer: AIOKafkaProducer, bevestiging: "asyncio.Future[RecordMetadata]") -> None:
+        if not bevestiging.done():
+            self._laat_los(producer, _breek_af)
 
     def _laat_los(self, producer: AIOKafkaProducer, hoe: Einde) -> None:
         if self._producer is producer:

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Producer
 
+from aanlevering import uitgever as uitgever_module
 from aanlevering.lezer import lees
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot, Uitgever
 from avro.codec import Codec
@@ -77,3 +79,61 @@ async def test_kafka_away_is_worth_a_retry(batch: Batch) -> None:
         with pytest.raises(KafkaWeg):
             await doe()
     await weg.stop()
+
+
+class Half:
+    """A producer of which the broker confirms what comes in some partitions, and never what comes in others."""
+
+    def __init__(self) -> None:
+        self.beloften: list[asyncio.Future[None]] = []
+        self.bevestigt = True
+        self.client, self._sender, self._closed, self.dicht = self, None, False, asyncio.Event()
+
+    async def start(self) -> None: ...
+
+    async def send(self, *_: object, **__: object) -> asyncio.Future[None]:
+        belofte = asyncio.get_running_loop().create_future()
+        if self.bevestigt:
+            belofte.set_result(None)
+        self.beloften.append(belofte)
+        return belofte
+
+    async def flush(self) -> None:
+        raise AssertionError("what is flushed is written")
+
+    async def close(self) -> None:
+        self.dicht.set()
+
+
+@pytest.mark.parametrize("alsnog", [False, True])
+async def test_a_record_that_nobody_waits_for_is_given_up_with_its_producer_unless_it_is_confirmed_after_all(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch, alsnog: bool
+) -> None:
+    """Else it would be written whenever its partition is back, when its bijlagen are long gone; also while all other
+    partitions confirm what they get."""
+    monkeypatch.setattr(uitgever_module, "_LAAT_S", 0.2)
+    gemaakt: list[Half] = []
+
+    def maak() -> Any:
+        gemaakt.append(Half())
+        return gemaakt[-1]
+
+    uitgever = Uitgever(maak, "batch", lambda _: b"x")
+    await uitgever.publiceer(batch)
+    (eerste,) = gemaakt
+    eerste.bevestigt = False
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await uitgever.publiceer(batch)
+    eerste.bevestigt = True
+    await uitgever.publiceer(batch)
+    assert not eerste.dicht.is_set()
+    if alsnog:
+        assert not eerste.beloften[1].done(), "it goes on"
+        eerste.beloften[1].set_result(None)
+        await asyncio.sleep(0.4)
+    else:
+        await asyncio.wait_for(eerste.dicht.wait(), 30)
+    await uitgever.publiceer(batch)
+    assert len(gemaakt) == (1 if alsnog else 2)
+    assert eerste._closed is not alsnog

@@ -294,3 +294,33 @@ async def test_a_publisher_whose_kafka_stands_still_leaves_no_task_behind(
         assert len(asyncio.all_tasks()) == taken, [taak.get_coro() for taak in asyncio.all_tasks()]
     finally:
         os.kill(eigen_broker.pid, signal.SIGCONT)
+
+
+async def test_what_was_given_up_is_not_written_when_kafka_is_back(
+    eigen_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bijlagen of a batch that nobody waits for go; it must not come after that."""
+    instellingen = Instellingen(data=tmp_path, kafka=eigen_broker.adres, topic_prefix=f"t{uuid4().hex[:8]}.")
+    maak_topics(instellingen)
+    voor, tijdens, na = [
+        lees([GOED.encode()], proceskenmerk=uuid4(), aangeleverd_op=1, aangeleverd_door=None, bewaar=lambda *_: None)
+        for _ in range(3)
+    ]
+    monkeypatch.setattr(uitgever_module, "_LAAT_S", 0.2)
+    uitgever = Uitgever(lambda: maak_producer(instellingen), instellingen.topic("batch"), Codec().schrijf_batch)
+    await uitgever.publiceer(voor)
+    eerste = uitgever._producer
+    eigen_broker.kill()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await uitgever.publiceer(tijdens)
+    assert uitgever._producer is eerste, "it may still be written"
+    async with asyncio.timeout(60):
+        while uitgever._producer is eerste or uitgever._opruimen:  # noqa: ASYNC110 (seen from outside)
+            await asyncio.sleep(0.01)
+    eigen_broker.start()
+    await uitgever.publiceer(na)
+    await asyncio.sleep(1)  # aiokafka tries again ten times a second
+    await uitgever.stop()
+    kenmerken = [batch.kader.proceskenmerk for batch in await in_topic(instellingen)]
+    assert kenmerken == [voor.kader.proceskenmerk, na.kader.proceskenmerk]
