@@ -13,6 +13,7 @@ from uuid import uuid4
 from aanlevering.bijlagen import Bijlagen
 from aanlevering.lezer import lees
 from aanlevering.metrics import Metrics
+from aanlevering.proef import Proef
 from aanlevering.ruimte import Deel, Geheugen, Spoelruimte, SpoelVol
 from aanlevering.spoel import SchijfVol, Tempo, spoel
 from aanlevering.stroom import STUK_BYTES, uitgepakt
@@ -29,6 +30,8 @@ _UITPAKKEN = 1032
 """Bytes that one byte of gzip can hold at most."""
 _KEREN = 3
 """How often the texts of a batch are in memory: as read, as record, and with the producer."""
+_VERWIJDER_S = 5.0
+"""Seconds that a store may take to remove what was refused."""
 
 Publiceer = Callable[[Batch], Awaitable[None]]
 """Returns when the batch is durable. Raises KafkaWeg and RecordTeGroot."""
@@ -82,8 +85,7 @@ class Deur:
         """`klok` gives milliseconds since 1970."""
         self._publiceer = publiceer
         self._controleer_kafka = controleer_kafka
-        self._niet_bevestigd = False
-        """Whether the last batch was not confirmed."""
+        self._proef = Proef()
         self._objecten = objecten
         self._grenzen = grenzen
         self._klok = klok
@@ -169,25 +171,28 @@ class Deur:
         except KafkaWeg:
             raise _later("kafka") from None
         except RecordTeGroot:
+            if batch is not None:
+                await self._verwijder_bijlagen(batch)
             raise weiger(Weigercode.BATCH_TE_GROOT_VOOR_VERWERKING, batch.kader.batch_id if batch else None) from None
         return batch
 
     async def _leg_vast(self, batch: Batch, bijlagen: Bijlagen) -> None:
-        """First the bijlagen, then the event of which they are. While Kafka is away neither: senders who try again
-        would fill the store."""
-        if self._niet_bevestigd and self._controleer_kafka is not None:
-            await self._controleer_kafka()
-        pak = pak_naam(batch.kader.proceskenmerk, batch.kader.aangeleverd_op)
-        await bijlagen.leg_vast(pak)
+        """First the bijlagen, then the event of which they are. While Kafka confirms nothing most get to neither:
+        senders who try again would fill the store."""
+        with self._proef.beurt() as is_proef:
+            if is_proef and self._controleer_kafka is not None:
+                await self._controleer_kafka()
+            await bijlagen.leg_vast(_pak(batch))
+            with self._proef.meet(is_proef):
+                await self._publiceer(batch)
+
+    async def _verwijder_bijlagen(self, batch: Batch) -> None:
+        """Of a batch that is refused. That they cannot be removed does not make it worth a retry."""
         try:
-            await self._publiceer(batch)
-        except RecordTeGroot:
-            await self._objecten.verwijder(pak)
-            raise
-        except (KafkaWeg, asyncio.CancelledError):
-            self._niet_bevestigd = True
-            raise
-        self._niet_bevestigd = False
+            async with asyncio.timeout(_VERWIJDER_S):
+                await self._objecten.verwijder(_pak(batch))
+        except (OpslagWeg, TimeoutError) as fout:
+            LOGGER.warning("bijlagen blijven staan tot opruimen: %s (%s)", _pak(batch), type(fout).__name__)
 
     async def _lees(
         self,
@@ -245,6 +250,10 @@ def _stukken(bestand: IO[bytes], bijlagen: Bijlagen) -> Iterator[bytes]:
     while stuk := bestand.read(STUK_BYTES):
         bijlagen.controleer()
         yield stuk
+
+
+def _pak(batch: Batch) -> str:
+    return pak_naam(batch.kader.proceskenmerk, batch.kader.aangeleverd_op)
 
 
 def _gewicht(grootte: int, gzip: bool) -> int:

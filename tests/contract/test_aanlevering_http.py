@@ -17,6 +17,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from aanlevering import deur as deur_module
+from aanlevering import proef as proef_module
 from aanlevering.deur import Grenzen
 from aanlevering.kop import OIN_HEADER
 from aanlevering.server import maak_app, maak_runner
@@ -446,12 +447,63 @@ async def test_while_kafka_is_away_senders_who_try_again_do_not_fill_the_store(
     assert len(in_opslag(tmp_path)) == 3
 
 
+async def test_nor_while_kafka_answers_and_confirms_nothing(
+    deur: Deur, client: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proef_module, "_PAUZES_S", (0.0, 3600.0))
+    deur.uitgeef_fout = KafkaWeg("away")
+    for _ in range(5):
+        assert (await lever(client, GOED)).headers["Retry-After"]
+    assert len(in_opslag(tmp_path)) == 2, "one tried, and there was a pause before the next"
+
+
+async def test_while_one_waits_for_kafka_to_confirm_again_the_others_leave_nothing_in_the_store(
+    deur: Deur, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    deur.uitgeef_fout = KafkaWeg("away")
+    assert (await lever(client, GOED)).status_code == 503
+    deur.uitgeef_fout = None
+    deur.wacht.clear()
+    proef = asyncio.create_task(lever(client, GOED))
+    while len(in_opslag(tmp_path)) < 2:  # noqa: ASYNC110 (seen from outside)
+        await asyncio.sleep(0.01)
+    for _ in range(3):
+        assert (await lever(client, GOED)).status_code == 503
+    assert len(in_opslag(tmp_path)) == 2
+    deur.wacht.set()
+    assert (await proef).status_code == 202
+    assert [een.status_code for een in await asyncio.gather(*(lever(client, GOED) for _ in range(3)))] == [202] * 3
+
+
 async def test_of_a_batch_that_is_too_large_for_a_record_nothing_stays_in_the_store(
     deur: Deur, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     deur.uitgeef_fout = RecordTeGroot()
     assert (await lever(client, GOED)).status_code == 413
     assert in_opslag(tmp_path) == set()
+
+
+@pytest.mark.parametrize("hoe", ["weg", "traag"])
+async def test_a_batch_that_is_too_large_for_a_record_is_refused_also_when_its_bijlagen_cannot_be_removed(
+    deur: Deur,
+    client: httpx.AsyncClient,
+    objecten: Objecten,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    hoe: str,
+) -> None:
+    """A 503 would make its sender come back for ever. `opruimen` takes them."""
+
+    async def verwijder(_: str) -> None:
+        if hoe == "traag":
+            await asyncio.sleep(3600)
+        raise OpslagWeg("away")
+
+    monkeypatch.setattr(objecten, "verwijder", verwijder)
+    monkeypatch.setattr(deur_module, "_VERWIJDER_S", 0.05)
+    deur.uitgeef_fout = RecordTeGroot()
+    assert (await lever(client, GOED)).status_code == 413
+    assert "bijlagen blijven staan" in caplog.text
 
 
 @pytest.mark.parametrize(
