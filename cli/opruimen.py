@@ -37,8 +37,9 @@ def nu_ms() -> int:
 
 @app.command(
     help="Delete messages, their bijlagen and the rows about them that are past BERICHTENSTROOM_BEWAAR_BERICHTEN_DAGEN."
-    "\n\nRun it daily, from one place. What a message on its way needs stays, whatever its age. The processing log, "
-    "verdicts and history go by themselves (see 'migreer'), and what is in Kafka as well (see 'topics').",
+    "\n\nRun it daily, from one place. What a message on its way needs stays, whatever its age; bijlagen of a delivery "
+    "that became no batch go, whatever that term is. The processing log, verdicts and history go by themselves (see "
+    "'migreer'), and what is in Kafka as well (see 'topics').",
     epilog="Example: berichtenstroom opruimen --json",
 )
 def opruimen(data: Data = None, json: Json = False) -> None:
@@ -48,7 +49,11 @@ def opruimen(data: Data = None, json: Json = False) -> None:
     if json:
         vertoon.als_json(gedaan)
     elif not gekozen.bewaar_berichten_dagen:
-        vertoon.uit.print("nothing deleted: BERICHTENSTROOM_BEWAAR_BERICHTEN_DAGEN is 0, all is kept", highlight=False)
+        vertoon.uit.print(
+            f"object store: {gedaan['bijlagen']} packs of deliveries that became no batch deleted; nothing else, since "
+            "BERICHTENSTROOM_BEWAAR_BERICHTEN_DAGEN is 0: all is kept",
+            highlight=False,
+        )
     else:
         for naam, aantal in gedaan["rijen"].items():
             vertoon.uit.print(f"{naam}: {aantal} rows deleted", highlight=False)
@@ -64,13 +69,11 @@ async def ruim(gekozen: Instellingen, klok: Callable[[], int] = nu_ms) -> dict[s
 
     Raises DatabaseWeg, KafkaWeg, OpslagWeg, SleutelFout and WijzigFout. What was done by then is done.
     """
-    if not gekozen.bewaar_berichten_dagen:
-        return {"rijen": {}, "berichten": 0, "bijlagen": 0, "teruggezet": 0}
     objecten = Objecten(gekozen.opslag_url, lees_sleutels(gekozen.sleutelbestand))
-    grens = klok() - gekozen.bewaar_berichten_dagen * DAG_MS
+    grens = klok() - gekozen.bewaar_berichten_dagen * DAG_MS if gekozen.bewaar_berichten_dagen else None
     codec, client = maak_codec(gekozen), verbind(gekozen)
     try:
-        rijen = await asyncio.to_thread(wis_batches, client, grens)
+        rijen = {} if grens is None else await asyncio.to_thread(wis_batches, client, grens)
         in_gebruik = InGebruik(
             bewaarde_runs=partial(_bewaarde_runs, client),
             standaardbijlagen=partial(_standaardbijlagen, gekozen),

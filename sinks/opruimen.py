@@ -29,7 +29,8 @@ _PER_KEER = 500
 _WEES_DAGEN = 7
 """So long it is looked whether a pack has a batch: less than any term of topic `batch`. Older ones go by their term."""
 _WEES_MS = 3_600_000
-"""Beside the time of a delivery, what the clocks of store, broker and doors may differ."""
+"""Beside the time of a delivery: how long a door may try to write its record after that, and what the clocks of store,
+broker and doors may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,19 @@ class Geruimd:
 
 
 async def ruim_op(
-    objecten: Objecten, grens: int, in_gebruik: InGebruik, levertijd_s: float, klok: Callable[[], int]
+    objecten: Objecten, grens: int | None, in_gebruik: InGebruik, levertijd_s: float, klok: Callable[[], int]
 ) -> Geruimd:
-    """Deletes what was written before `grens` (milliseconds) and nobody needs.
+    """Deletes what was written before `grens` (milliseconds; None: all is kept) and nobody needs, and always the packs
+    that became no batch.
 
     `levertijd_s`: within so many seconds after it was stored for a delivery, a bijlage stands in topic `batch`, or its
     delivery was refused. Raises OpslagWeg, and what `in_gebruik` raises.
     """
-    geruimd = Geruimd()
+    geruimd = Geruimd(bijlagen=await _ruim_wezen(objecten, in_gebruik, round(levertijd_s * 1000), klok()))
+    if grens is None:
+        return geruimd
     geruimd.berichten += await _ruim_runs(objecten, "berichten", grens, in_gebruik)
     geruimd.bijlagen += await _ruim_runs(objecten, PAKKEN, grens, in_gebruik)
-    geruimd.bijlagen += await _ruim_wezen(objecten, in_gebruik, round(levertijd_s * 1000), klok())
     await _naar_prullenbak(objecten, grens - VERS_S * 1000, in_gebruik, klok)
     await _leeg_prullenbak(objecten, in_gebruik, levertijd_s, klok, geruimd)
     return geruimd

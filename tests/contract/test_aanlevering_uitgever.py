@@ -16,6 +16,7 @@ from aanlevering.lezer import lees
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot, Uitgever
 from avro.codec import Codec
 from domain.batch import Batch
+from sinks import opruimen
 from streams.producer import maak_producer
 from streams.settings import MAX_RECORD_BYTES, Instellingen
 from tests.globe import BATCH_ID, BSN, maak_bericht, maak_xml
@@ -137,3 +138,7 @@ async def test_a_record_that_nobody_waits_for_is_given_up_with_its_producer_unle
     await uitgever.publiceer(batch)
     assert len(gemaakt) == (1 if alsnog else 2)
     assert eerste._closed is not alsnog
+
+
+def test_nothing_can_be_written_any_more_when_its_bijlagen_may_go() -> None:
+    assert 6 * 1000 * uitgever_module._LAAT_S < opruimen._WEES_MS

@@ -228,7 +228,10 @@ async def test_opruimen_takes_messages_and_bijlagen_past_their_term_and_nothing_
     )
     await zeg(lijn, CODEC.schrijf_batch(slice_))
 
-    assert await ruim(lijn) == {"rijen": {}, "berichten": 0, "bijlagen": 0, "teruggezet": 0}, "0: for ever"
+    voor = {pad for pad in map_.rglob("*") if pad.is_file()}
+    assert await ruim(lijn, lambda: NU) == {"rijen": {}, "berichten": 0, "bijlagen": 1, "teruggezet": 0}
+    assert {pad for pad in map_.rglob("*") if pad.is_file()} == voor - {map_ / wees}, "0: for ever, but for orphans"
+    wees = await zet(pak_naam(UUID(int=92), NU - DAG_MS), 1)
     # The wait for deliveries is over at once: by this clock 20 minutes pass between binning and emptying.
     gedaan = await ruim(instellingen, iter([NU, NU + 1000, NU + 1000, *[NU + 1_200_000] * 9]).__next__)
     assert (gedaan["berichten"], gedaan["bijlagen"], gedaan["teruggezet"]) == (1, 3, 1)

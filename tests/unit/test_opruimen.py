@@ -52,7 +52,7 @@ class Wereld:
         await self.zet(bijlage_naam(sha256), dagen, tekst.encode())
         return sha256
 
-    async def ruim(self) -> Geruimd:
+    async def ruim(self, grens: int | None = GRENS) -> Geruimd:
         async def bewaarde_runs(runs: Collection[UUID]) -> set[UUID]:
             return self.bewaard & set(runs)
 
@@ -68,7 +68,7 @@ class Wereld:
             return self.gemeld
 
         vragen = InGebruik(bewaarde_runs, standaardbijlagen, geleverd, gemeld)
-        return await ruim_op(self.objecten, GRENS, vragen, 0.01, lambda: NU)
+        return await ruim_op(self.objecten, grens, vragen, 0.01, lambda: NU)
 
     def namen(self) -> set[str]:
         return {str(pad.relative_to(self.map)) for pad in self.map.rglob("*") if pad.is_file()}
@@ -119,6 +119,18 @@ async def test_a_pack_goes_when_its_delivery_became_no_batch(wereld: Wereld) -> 
     assert not (wereld.map / wees).exists()
     (vanaf,) = wereld.gevraagd_vanaf
     assert abs(vanaf - (NU - 3 * uur)) < 1000, "from well before it was written"
+
+
+async def test_without_a_term_all_is_kept_but_what_became_no_batch(wereld: Wereld) -> None:
+    """Nobody was told that we have it, so no term is about it."""
+    wees, gemeld = [await wereld.zet(pak_naam(run, NU - DAG_MS), 1) for run in RUNS[:2]]
+    wereld.gemeld = {RUNS[1]}
+    oud = await wereld.zet(pak_naam(RUNS[2], NU - 999 * DAG_MS), 999)
+    bericht = await wereld.zet(f"berichten/{A}/{RUNS[2]}/0-k1-ab", 999)
+    bijlage = bijlage_naam(await wereld.bijlage("oud", 999))
+    assert await wereld.ruim(None) == Geruimd(bijlagen=1)
+    assert wereld.namen() == {gemeld, oud, bericht, bijlage}
+    assert not (wereld.map / wees).exists()
 
 
 async def test_orphans_of_earlier_days_are_found_too(wereld: Wereld) -> None:
