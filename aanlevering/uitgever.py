@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine
+from weakref import WeakKeyDictionary
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
@@ -13,7 +14,8 @@ from domain.batch import Batch
 from streams.verbinding import VerbindingFout
 
 _SLUITTIJD_S = 10
-_STIL_S = 5.0
+STIL_S = 5.0
+"""Seconds without any confirmation after which Kafka, or this connection to it, seems to stand still."""
 _LAAT_S = 300.0
 """Seconds that a record for which nobody waits any more may take to be confirmed: far less than the hour and more after
 which its bijlagen count as those of no batch (`sinks.opruimen`)."""
@@ -42,12 +44,14 @@ class Uitgever:
         self._slot = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
         self._bevestigd = 0.0
+        self._wachtend: WeakKeyDictionary[AIOKafkaProducer, set[asyncio.Future[RecordMetadata]]] = WeakKeyDictionary()
+        """What was sent with each producer and is not confirmed."""
         self._opruimen: set[asyncio.Task[None]] = set()
 
     async def publiceer(self, batch: Batch) -> None:
         """Writes a batch under its BatchID; returns when it is durable. Raises KafkaWeg, RecordTeGroot.
 
-        When it is cancelled and nothing was confirmed for `_STIL_S`, the producer is left with all that it holds: that
+        When it is cancelled and nothing was confirmed for `STIL_S`, the producer is left with all that it holds: that
         would else grow for as long as Kafka stands still. It is left as well when others are confirmed and this record
         is not within `_LAAT_S`: an idempotent producer tries for ever, and would write it when its bijlagen are gone.
         """
@@ -57,16 +61,17 @@ class Uitgever:
         bevestiging: asyncio.Future[RecordMetadata] | None = None
         try:
             bevestiging = await producer.send(self._topic, waarde, key=str(batch.kader.batch_id).encode("ascii"))
+            self._onthoud(producer, bevestiging)
             await asyncio.shield(bevestiging)
             self._bevestigd = time.monotonic()
         except (MessageSizeTooLargeError, RecordTooLargeError):
             raise RecordTeGroot from None
         except KafkaError as fout:
-            self._laat_los(producer, _sluit)
+            self._laat_los(producer, self._sluit)
             raise KafkaWeg(type(fout).__name__) from None
         except asyncio.CancelledError:
-            if time.monotonic() - max(begin, self._bevestigd) > _STIL_S:
-                self._laat_los(producer, _breek_af)
+            if time.monotonic() - max(begin, self._bevestigd) > STIL_S:
+                self._laat_los(producer, self._breek_af)
             elif bevestiging is not None:
                 asyncio.get_running_loop().call_later(_LAAT_S, self._geef_op, producer, bevestiging)
             raise
@@ -85,7 +90,7 @@ class Uitgever:
     async def stop(self) -> None:
         """Writes what is on its way and closes."""
         if self._producer is not None:
-            await _sluit(self._producer)
+            await self._sluit(self._producer)
             self._producer = None
         await asyncio.gather(*self._opruimen)
 
@@ -99,17 +104,17 @@ class Uitgever:
                 try:
                     await producer.start()
                 except KafkaError as fout:
-                    await _sluit(producer)
+                    await self._sluit(producer)
                     raise KafkaWeg(type(fout).__name__) from None
                 except asyncio.CancelledError:
-                    await _sluit(producer)
+                    await self._sluit(producer)
                     raise
                 self._producer = producer
             return self._producer
 
     def _geef_op(self, producer: AIOKafkaProducer, bevestiging: "asyncio.Future[RecordMetadata]") -> None:
         if not bevestiging.done():
-            self._laat_los(producer, _breek_af)
+            self._laat_los(producer, self._breek_af)
 
     def _laat_los(self, producer: AIOKafkaProducer, hoe: Einde) -> None:
         if self._producer is producer:
@@ -118,22 +123,29 @@ class Uitgever:
             self._opruimen.add(taak)
             taak.add_done_callback(self._opruimen.discard)
 
+    def _onthoud(self, producer: AIOKafkaProducer, bevestiging: "asyncio.Future[RecordMetadata]") -> None:
+        wachtend = self._wachtend.setdefault(producer, set())
+        wachtend.add(bevestiging)
+        bevestiging.add_done_callback(wachtend.discard)
 
-async def _sluit(producer: AIOKafkaProducer) -> None:
-    """Closes a producer, flushing what it holds; gives up flushing when Kafka does not take it."""
-    try:
-        async with asyncio.timeout(_SLUITTIJD_S):
-            await producer.flush()
-            await producer.stop()
-    except (TimeoutError, KafkaError):
-        await _breek_af(producer)
-
-
-async def _breek_af(producer: AIOKafkaProducer) -> None:
-    """Closes a producer without flushing, which aiokafka does not offer. Who waits for it waits until his deadline."""
-    producer._closed = True
-    await producer.client.close()
-    if producer._sender is not None:
-        with contextlib.suppress(TimeoutError, KafkaError):  # what it was still doing no longer counts
+    async def _sluit(self, producer: AIOKafkaProducer) -> None:
+        """Closes a producer, flushing what it holds; gives up flushing when Kafka does not take it."""
+        try:
             async with asyncio.timeout(_SLUITTIJD_S):
-                await producer._sender.close()
+                await producer.flush()
+                await producer.stop()
+        except (TimeoutError, KafkaError):
+            await self._breek_af(producer)
+
+    async def _breek_af(self, producer: AIOKafkaProducer) -> None:
+        """Closes a producer without flushing, which aiokafka does not offer, and tells all who wait for it."""
+        producer._closed = True
+        for bevestiging in [*self._wachtend.get(producer, ())]:
+            if not bevestiging.done():
+                bevestiging.set_exception(KafkaError("given up"))
+                bevestiging.exception()  # maybe nobody waits for it any more
+        await producer.client.close()
+        if producer._sender is not None:
+            with contextlib.suppress(TimeoutError, KafkaError):  # what it was still doing no longer counts
+                async with asyncio.timeout(_SLUITTIJD_S):
+                    await producer._sender.close()

@@ -16,7 +16,6 @@ from aanlevering.lezer import lees
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot, Uitgever
 from avro.codec import Codec
 from domain.batch import Batch
-from sinks import opruimen
 from streams.producer import maak_producer
 from streams.settings import MAX_RECORD_BYTES, Instellingen
 from tests.globe import BATCH_ID, BSN, maak_bericht, maak_xml
@@ -140,5 +139,20 @@ async def test_a_record_that_nobody_waits_for_is_given_up_with_its_producer_unle
     assert eerste._closed is not alsnog
 
 
-def test_nothing_can_be_written_any_more_when_its_bijlagen_may_go() -> None:
-    assert 6 * 1000 * uitgever_module._LAAT_S < opruimen._WEES_MS
+async def test_who_waits_for_another_record_of_a_producer_that_is_given_up_hears_it_at_once(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after his deadline; and he can deliver again at once, with another producer."""
+    monkeypatch.setattr(uitgever_module, "_LAAT_S", 0.2)
+    eerste, tweede = Half(), Half()
+    te_geven: Any = iter([eerste, tweede])
+    uitgever = Uitgever(te_geven.__next__, "batch", lambda _: b"x")
+    eerste.bevestigt = False
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await uitgever.publiceer(batch)
+    wachtend = [asyncio.create_task(uitgever.publiceer(batch)) for _ in range(3)]
+    for gevolg in await asyncio.wait_for(asyncio.gather(*wachtend, return_exceptions=True), 30):
+        assert isinstance(gevolg, KafkaWeg)
+    await uitgever.publiceer(batch)
+    assert len(tweede.beloften) == 1

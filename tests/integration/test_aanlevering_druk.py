@@ -277,7 +277,7 @@ async def test_a_publisher_whose_kafka_stands_still_leaves_no_task_behind(
     batch = lees(
         [GOED.encode()], proceskenmerk=uuid4(), aangeleverd_op=1, aangeleverd_door=None, bewaar=lambda *_: None
     )
-    monkeypatch.setattr(uitgever_module, "_STIL_S", 0.1)
+    monkeypatch.setattr(uitgever_module, "STIL_S", 0.1)
     taken = len(asyncio.all_tasks())
     uitgever = Uitgever(lambda: maak_producer(instellingen), instellingen.topic("batch"), Codec().schrijf_batch)
     await uitgever.publiceer(batch)
