@@ -16,6 +16,11 @@ class Bijlagen:
         self._pak: Pak | None = None
         self._afgebroken = False
 
+    @property
+    def leeg(self) -> bool:
+        """Whether there were none: then nothing comes in the store."""
+        return self._pak is None
+
     def bewaar(self, sha256: bytes, inhoud: bytes) -> None:
         """One more, in the thread that reads. Raises OpslagWeg."""
         if self._pak is None:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import IO
 from uuid import uuid4
@@ -17,7 +17,7 @@ from aanlevering.proef import Proef
 from aanlevering.ruimte import Deel, Geheugen, Spoelruimte, SpoelVol
 from aanlevering.spoel import SchijfVol, Tempo, spoel
 from aanlevering.stroom import STUK_BYTES, uitgepakt
-from aanlevering.uitgever import KafkaWeg, RecordTeGroot
+from aanlevering.uitgever import STIL_S, KafkaWeg, RecordTeGroot
 from aanlevering.weigering import Weigercode, weiger
 from domain.batch import Batch
 from sinks.bijlagenwinkel import pak_naam
@@ -85,7 +85,7 @@ class Deur:
         """`klok` gives milliseconds since 1970."""
         self._publiceer = publiceer
         self._controleer_kafka = controleer_kafka
-        self._proef = Proef()
+        self._proef = Proef(stil_s=min(STIL_S, grenzen.deadline_s / 2))
         self._objecten = objecten
         self._grenzen = grenzen
         self._klok = klok
@@ -111,6 +111,10 @@ class Deur:
         self._controleer_druk()
         if grootte > self._spoelruimte.vrij:
             raise _later("spoel")
+        try:
+            self._proef.controleer()
+        except KafkaWeg:
+            raise _later("kafka") from None
 
     def _controleer_druk(self) -> None:
         if self._bezig >= self._grenzen.gelijktijdig + self._grenzen.wachtrij:
@@ -171,17 +175,18 @@ class Deur:
         except KafkaWeg:
             raise _later("kafka") from None
         except RecordTeGroot:
-            if batch is not None:
+            if batch is not None and batch.berichten.bijlage_rijen:
                 await self._verwijder_bijlagen(batch)
             raise weiger(Weigercode.BATCH_TE_GROOT_VOOR_VERWERKING, batch.kader.batch_id if batch else None) from None
         return batch
 
     async def _leg_vast(self, batch: Batch, bijlagen: Bijlagen) -> None:
         """First the bijlagen, then the event of which they are. While Kafka confirms nothing most get to neither:
-        senders who try again would fill the store."""
-        with self._proef.beurt() as is_proef:
-            if is_proef and self._controleer_kafka is not None:
-                await self._controleer_kafka()
+        senders who try again would fill the store. Who has no bijlagen cannot, and goes on to Kafka."""
+        with nullcontext(False) if bijlagen.leeg else self._proef.beurt() as is_proef:
+            if self._proef.twijfelt and self._controleer_kafka is not None:
+                with self._proef.vraag():
+                    await self._controleer_kafka()
             await bijlagen.leg_vast(_pak(batch))
             with self._proef.meet(is_proef):
                 await self._publiceer(batch)
@@ -192,7 +197,7 @@ class Deur:
             async with asyncio.timeout(_VERWIJDER_S):
                 await self._objecten.verwijder(_pak(batch))
         except (OpslagWeg, TimeoutError) as fout:
-            LOGGER.warning("bijlagen blijven staan tot opruimen: %s (%s)", _pak(batch), type(fout).__name__)
+            LOGGER.warning("%s stays until opruimen: %s", _pak(batch), type(fout).__name__)
 
     async def _lees(
         self,
