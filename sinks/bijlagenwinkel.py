@@ -1,7 +1,7 @@
 """The bijlagen of deliveries: all of a run in one pack, named by that run, and each known in it by its SHA-256.
 
-What is not in the pack of its run stands by itself, under the name of its content: standaardbijlagen, and what was
-delivered to earlier versions.
+The door puts all of a run in its pack. What stands by itself, under the name of its content, is of runs without one:
+they were delivered to earlier versions. Standaardbijlagen stand so too.
 """
 
 import asyncio
@@ -16,6 +16,8 @@ from sinks.objecten import Objecten, ObjectOntbreekt, bijlage_naam
 from sinks.pak import Plek
 from streams.sleutels import SleutelFout
 
+_TEGELIJK = 16
+"""Objects that are looked up at the same time."""
 PAKKEN = "pakken"
 """The folder of packs with bijlagen."""
 
@@ -40,11 +42,15 @@ class Bijlagenwinkel:
         self._opgaven: OrderedDict[str, dict[bytes, Plek]] = OrderedDict()
         self._aantal = 0
         """Of bijlagen, in all `_opgaven`."""
+        self._poort = asyncio.Semaphore(_TEGELIJK)
 
     async def lees(self, kader: Kader, sha256: bytes) -> bytes:
-        """A bijlage of this run. Raises ObjectOntbreekt, OpslagWeg, and SleutelFout when it is not what it was."""
+        """A bijlage of this run, or a standaardbijlage that was added to a message of it.
+
+        Raises ObjectOntbreekt, OpslagWeg, and SleutelFout when it is not what it was.
+        """
         naam = pak_naam(kader.proceskenmerk, kader.aangeleverd_op)
-        plek = (await self._opgave(naam)).get(sha256)
+        plek = (await self._opgave(naam) or {}).get(sha256)
         if plek is None:
             return await self._objecten.lees(bijlage_naam(sha256))
         inhoud = await self._objecten.lees_deel(naam, plek)
@@ -53,21 +59,30 @@ class Bijlagenwinkel:
         return inhoud
 
     async def heeft(self, kader: Kader, sommen: Collection[bytes]) -> set[bytes]:
-        """Those of these bijlagen that `lees` would find for this run. Raises OpslagWeg, SleutelFout."""
-        in_pak = await self._opgave(pak_naam(kader.proceskenmerk, kader.aangeleverd_op))
-        elders = [som for som in sommen if som not in in_pak]
-        er_is = await asyncio.gather(*(self._objecten.bestaat(bijlage_naam(som)) for som in elders))
-        return {*sommen} - {som for som, is_er in zip(elders, er_is, strict=True) if not is_er}
+        """Those of these bijlagen, as they were delivered, that this run has. Raises OpslagWeg, SleutelFout.
 
-    async def _opgave(self, naam: str) -> dict[bytes, Plek]:
-        """What is in a pack, empty where there is none: that is not remembered, since one may still come."""
+        What is not in its pack it has lost, also where the same one of another run stands by itself: that can go any
+        day.
+        """
+        alle = [*sommen]
+        if (opgave := await self._opgave(pak_naam(kader.proceskenmerk, kader.aangeleverd_op))) is not None:
+            return opgave.keys() & alle
+        er_is = await asyncio.gather(*map(self._staat_los, alle))
+        return {som for som, is_er in zip(alle, er_is, strict=True) if is_er}
+
+    async def _staat_los(self, sha256: bytes) -> bool:
+        async with self._poort:
+            return await self._objecten.bestaat(bijlage_naam(sha256))
+
+    async def _opgave(self, naam: str) -> dict[bytes, Plek] | None:
+        """What is in a pack; None where there is none, which is not remembered: one may still come."""
         if (bekend := self._opgaven.get(naam)) is not None:
             self._opgaven.move_to_end(naam)
             return bekend
         try:
             opgave = await self._objecten.opgave(naam)
         except ObjectOntbreekt:
-            return {}
+            return None
         self._aantal += len(opgave) - len(self._opgaven.pop(naam, ()))  # another may have read it meanwhile
         self._opgaven[naam] = opgave
         while self._aantal > self._onthoudt:

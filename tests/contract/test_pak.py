@@ -158,14 +158,41 @@ async def test_a_pack_that_was_not_there_before_is_found(objecten: Objecten) -> 
     assert await winkel.heeft(KADER, [som(b"x")]) == {som(b"x")}
 
 
-async def test_a_run_has_what_is_in_its_own_pack_or_stands_by_itself_and_nothing_of_another(objecten: Objecten) -> None:
-    winkel, ander = Bijlagenwinkel(objecten), kader(run=UUID(int=6))
+async def test_a_run_has_what_is_in_its_pack_or_without_one_what_stands_by_itself_and_nothing_of_another(
+    objecten: Objecten,
+) -> None:
+    """What stands by itself can go any day: no run with a pack counts on it."""
+    winkel, zonder_pak = Bijlagenwinkel(objecten), kader(run=UUID(int=6))
     await bewaar(objecten, b"in het pak")
     await objecten.bewaar(bijlage_naam(som(b"los")), b"los")
     alle = [som(deel) for deel in (b"in het pak", b"los", b"nergens")]
-    assert await winkel.heeft(KADER, alle) == {*alle[:2]}
-    assert await winkel.heeft(ander, alle) == {alle[1]}
-    assert await winkel.heeft(ander, []) == set()
+    assert await winkel.heeft(KADER, alle) == {alle[0]}
+    assert await winkel.heeft(zonder_pak, alle) == {alle[1]}
+    assert await winkel.heeft(zonder_pak, []) == set()
+
+
+async def test_of_a_run_without_a_pack_few_bijlagen_are_looked_up_at_once_whoever_asks(
+    objecten: Objecten, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    winkel, nu, top, echt = Bijlagenwinkel(objecten), 0, 0, objecten.bestaat
+
+    async def bestaat(naam: str) -> bool:
+        nonlocal nu, top
+        nu += 1
+        top = max(top, nu)
+        await asyncio.sleep(0)
+        try:
+            return await echt(naam)
+        finally:
+            nu -= 1
+
+    monkeypatch.setattr(objecten, "bestaat", bestaat)
+    await objecten.bewaar(bijlage_naam(som(b"los")), b"los")
+    sommen = [som(b"los"), *(os.urandom(32) for _ in range(100))]
+    runs = [kader(run=UUID(int=nummer)) for nummer in range(7, 12)]
+    gevonden = await asyncio.gather(*(winkel.heeft(run, sommen) for run in runs))
+    assert gevonden == [{som(b"los")}] * 5
+    assert top == 16
 
 
 async def test_a_part_that_was_altered_or_changed_places_with_another_is_noticed(in_map: Objecten, map_: Path) -> None:
