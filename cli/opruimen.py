@@ -10,6 +10,7 @@ from uuid import UUID
 
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.client import Client
+from confluent_kafka import KafkaException
 
 from avro.codec import Codec, Onleesbaar
 from cli import vertoon
@@ -26,8 +27,11 @@ from streams.codec import maak_codec
 from streams.fence import doorloop, eerste_sinds
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels
+from streams.verbinding import Beheer
 
 app = Opdrachten()
+
+_TIMEOUT_S = 30.0
 
 
 def nu_ms() -> int:
@@ -67,7 +71,7 @@ def opruimen(data: Data = None, json: Json = False) -> None:
 async def ruim(gekozen: Instellingen, klok: Callable[[], int] = nu_ms) -> dict[str, Any]:
     """Deletes, and says how much: rows by table, and objects.
 
-    Raises DatabaseWeg, KafkaWeg, OpslagWeg, SleutelFout and WijzigFout. What was done by then is done.
+    Raises DatabaseWeg, KafkaWeg, OpslagWeg, SleutelFout, VerbindingFout and WijzigFout. What was done by then is done.
     """
     objecten = Objecten(gekozen.opslag_url, lees_sleutels(gekozen.sleutelbestand))
     grens = klok() - gekozen.bewaar_berichten_dagen * DAG_MS if gekozen.bewaar_berichten_dagen else None
@@ -126,9 +130,21 @@ async def _batches(gekozen: Instellingen, vanaf: int) -> AsyncIterator[bytes | N
     """What came in topic `batch` since then."""
     topic = gekozen.topic("batch")
     try:
-        for partitie in range(gekozen.partities_batch):
+        for partitie in await asyncio.to_thread(_partities, gekozen, topic):
             begin = await eerste_sinds(gekozen, topic, partitie, vanaf)
             async for record in doorloop(gekozen, topic, partitie, begin):
                 yield record.waarde
     except (KafkaError, OSError) as fout:
         raise KafkaWeg(f"Kafka at {gekozen.kafka} does not answer ({type(fout).__name__})") from fout
+
+
+def _partities(gekozen: Instellingen, topic: str) -> list[int]:
+    """All that Kafka has of a topic, whatever the settings of this command say of their number."""
+    beheer = Beheer(gekozen)
+    try:
+        gevonden = beheer.topics(_TIMEOUT_S)
+    except KafkaException as fout:
+        raise KafkaWeg(f"Kafka at {gekozen.kafka} does not answer: {beheer.reden(fout)}") from fout
+    if topic not in gevonden:
+        raise KafkaWeg(f"Kafka at {gekozen.kafka} has no topic {topic}: 'berichtenstroom topics' makes it")
+    return sorted(gevonden[topic].partitions)

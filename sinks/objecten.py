@@ -107,7 +107,8 @@ class Objecten:
     async def leg_vast(self, pak: Pak, naam: str) -> None:
         """Gives a pack that is closed its name; returns when it is durable, and it may then be left.
 
-        A pack of that name that is there already is replaced: it had the same content. Raises OpslagWeg.
+        A pack of that name that is there already is replaced: it had the same content. Who stops waiting for a large
+        one can leave pieces in S3, which a rule of the bucket takes away. Raises OpslagWeg.
         """
         _toegestaan(naam)
         with als_opslag_weg():
@@ -182,6 +183,15 @@ class Objecten:
             await self._store.put_async(naam, b"proef")
             await self._store.get_async(naam)
             await self._store.delete_async(naam)
+
+    async def nu(self) -> int:
+        """The time by the clock that dates what is stored, in milliseconds since 1970. Raises OpslagWeg."""
+        naam = f"{TIJDELIJK}/proef-{secrets.token_hex(16)}"
+        with als_opslag_weg():
+            await self._store.put_async(naam, b"proef")
+            gevonden = await self._store.head_async(naam)
+            await self._store.delete_async(naam)
+        return int(gevonden["last_modified"].timestamp() * 1000)
 
     async def _schrijf(self, poort: asyncio.Semaphore, naam: str, inhoud: bytes) -> None:
         async with poort:

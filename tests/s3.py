@@ -2,9 +2,11 @@
 
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 from xml.sax.saxutils import escape
 
@@ -18,6 +20,10 @@ class Emmer:
     """What is in it, and what was asked of it."""
 
     objecten: dict[str, bytes] = field(default_factory=dict)
+    geschreven: dict[str, float] = field(default_factory=dict)
+    """When, in seconds since 1970."""
+    loopt_voor_s: float = 0.0
+    """Of its clock."""
     delen: dict[str, dict[int, bytes]] = field(default_factory=dict)
     """Pieces of uploads that are not complete."""
     vragen: list[tuple[str, int]] = field(default_factory=list)
@@ -47,7 +53,7 @@ class Emmer:
                 self.delen[vraag.query["uploadId"]][int(vraag.query["partNumber"])] = inhoud
                 antwoord = web.Response(headers={"ETag": '"deel"'})
             case "PUT":
-                self.objecten[naam] = inhoud
+                self._zet(naam, inhoud)
                 antwoord = web.Response(headers={"ETag": '"heel"'})
             case "POST" if "uploads" in vraag.query:
                 nummer = secrets.token_hex(8)
@@ -59,9 +65,8 @@ class Emmer:
                     self.objecten.pop(een, None)
                 antwoord = _xml("DeleteResult", "".join(f"<Deleted><Key>{een}</Key></Deleted>" for een in weg))
             case "POST":
-                self.objecten[naam] = b"".join(
-                    inhoud for _, inhoud in sorted(self.delen.pop(vraag.query["uploadId"]).items())
-                )
+                delen = self.delen.pop(vraag.query["uploadId"])
+                self._zet(naam, b"".join(inhoud for _, inhoud in sorted(delen.items())))
                 antwoord = _xml("CompleteMultipartUploadResult", "<ETag>heel</ETag>")
             case "DELETE" if "uploadId" in vraag.query:
                 self.delen.pop(vraag.query["uploadId"], None)
@@ -73,11 +78,15 @@ class Emmer:
         self.vragen.append((vraag.method, len(inhoud) or antwoord.content_length or 0))
         return antwoord
 
+    def _zet(self, naam: str, inhoud: bytes) -> None:
+        self.objecten[naam] = inhoud
+        self.geschreven[naam] = time.time() + self.loopt_voor_s
+
     def _lees(self, naam: str, welk: slice) -> web.Response:
         if naam not in self.objecten:
             return web.Response(status=404)
         heel = self.objecten[naam]
-        kop = {"ETag": '"heel"', "Last-Modified": formatdate(usegmt=True)}
+        kop = {"ETag": '"heel"', "Last-Modified": formatdate(self.geschreven[naam], usegmt=True)}
         if welk.start is None:
             return web.Response(body=heel, headers=kop)
         begin, einde, _ = welk.indices(len(heel))
@@ -87,10 +96,14 @@ class Emmer:
     def _lijst(self, voor: str) -> str:
         namen = sorted(naam for naam in self.objecten if naam.startswith(voor))
         return "<IsTruncated>false</IsTruncated>" + "".join(
-            f"<Contents><Key>{escape(naam)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+            f"<Contents><Key>{escape(naam)}</Key><LastModified>{_iso(self.geschreven[naam])}</LastModified>"
             f"<Size>{len(self.objecten[naam])}</Size><ETag>heel</ETag></Contents>"
             for naam in namen
         )
+
+
+def _iso(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 def _xml(soort: str, inhoud: str) -> web.Response:

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
+from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
 from avro.codec import Codec
 from cli.opruimen import ruim
@@ -34,6 +35,7 @@ from streams.producer import maak_producer
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels, maak_sleutels
 from streams.topics import controleer, maak_topics
+from streams.verbinding import Beheer
 from tests.kafka import lees_alles
 from tests.regels import regel
 from tests.slices import BSNS, TYPE, A, kader, maak_slice, referentie
@@ -243,18 +245,26 @@ async def test_opruimen_takes_messages_and_bijlagen_past_their_term_and_nothing_
     nog_eens = await ruim(instellingen)
     assert (nog_eens["berichten"], nog_eens["bijlagen"], nog_eens["teruggezet"]) == (0, 0, 0)
 
+    # A topic that has more partitions than the settings of this command say.
+    beheer, onderwerp, laatste = Beheer(lijn), lijn.topic("batch"), lijn.partities_batch
+    beheer.create_partitions([NewPartitions(onderwerp, laatste + 1)])[onderwerp].result(30)
+    gegroeid, wees = [await zet(pak_naam(UUID(int=run), NU), 0.1) for run in (94, 95)]
+    await zeg(lijn, CODEC.schrijf_batch(levering(0, batch=9, run=94)[0]), laatste)
+    assert (await ruim(instellingen, lambda: NU))["bijlagen"] == 1
+    assert [(map_ / naam).exists() for naam in (gegroeid, wees)] == [True, False]
+
     wees = await zet(pak_naam(UUID(int=93), NU), 0.1)
     await zeg(lijn, b"a batch that might be offered again")
     assert (await ruim(instellingen, lambda: NU))["bijlagen"] == 0
     assert (map_ / wees).exists()
 
 
-async def zeg(lijn: Instellingen, waarde: bytes) -> None:
+async def zeg(lijn: Instellingen, waarde: bytes, partitie: int = 0) -> None:
     """One record in topic `batch`."""
     producer = maak_producer(lijn)
     await producer.start()
     try:
-        await producer.send_and_wait(lijn.topic("batch"), waarde, key=b"k", partition=0)
+        await producer.send_and_wait(lijn.topic("batch"), waarde, key=b"k", partition=partitie)
     finally:
         await producer.stop()
 

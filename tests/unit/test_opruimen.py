@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from aanlevering import uitgever
 from domain.tijd import DAG_MS
 from sinks.bijlagenwinkel import pak_naam
 from sinks.objecten import Objecten, bijlage_naam
@@ -19,6 +20,7 @@ from sinks.opruimen import PRULLENBAK, Geruimd, InGebruik, ruim_op
 from streams.settings import Instellingen
 from streams.sleutels import lees_sleutels, maak_sleutels
 from tests.regels import regel
+from tests.s3 import BUCKET, emmer
 from tests.slices import A
 
 NU = time.time_ns() // 1_000_000
@@ -52,7 +54,9 @@ class Wereld:
         await self.zet(bijlage_naam(sha256), dagen, tekst.encode())
         return sha256
 
-    async def ruim(self, grens: int | None = GRENS) -> Geruimd:
+    async def ruim(
+        self, grens: int | None = GRENS, levertijd_s: float = 0.01, klok: Callable[[], int] = lambda: NU
+    ) -> Geruimd:
         async def bewaarde_runs(runs: Collection[UUID]) -> set[UUID]:
             return self.bewaard & set(runs)
 
@@ -68,7 +72,7 @@ class Wereld:
             return self.gemeld
 
         vragen = InGebruik(bewaarde_runs, standaardbijlagen, geleverd, gemeld)
-        return await ruim_op(self.objecten, grens, vragen, 0.01, lambda: NU)
+        return await ruim_op(self.objecten, grens, vragen, levertijd_s, klok)
 
     def namen(self) -> set[str]:
         return {str(pad.relative_to(self.map)) for pad in self.map.rglob("*") if pad.is_file()}
@@ -147,6 +151,67 @@ async def test_while_the_topic_holds_what_cannot_be_read_no_pack_counts_as_an_or
     wereld.gemeld = None
     assert await wereld.ruim() == Geruimd()
     assert wereld.namen() == {pak}
+
+
+@pytest.mark.parametrize("deadline_s", [1.0, 60.0, 3600.0])
+async def test_a_pack_whose_batch_may_still_come_stays_and_goes_when_it_cannot(
+    wereld: Wereld, deadline_s: float
+) -> None:
+    """A door that began right after it stored the pack has until its deadline, then until it gives the record up and
+    has closed the producer; and clocks may differ by half an hour."""
+    uiterlijk_s = deadline_s + uitgever._LAAT_S + 2 * uitgever._SLUITTIJD_S
+    for run, sinds_s in ((RUNS[0], uiterlijk_s), (RUNS[1], uiterlijk_s + 1800), (RUNS[2], 2 * deadline_s + 3700)):
+        await wereld.zet(pak_naam(run, NU - round(sinds_s * 1000)), sinds_s / 86400)
+    assert await wereld.ruim(None, 2 * deadline_s) == Geruimd(bijlagen=1)
+    assert {naam.rpartition("/")[2] for naam in wereld.namen()} == {str(run) for run in RUNS[:2]}
+
+
+async def test_a_pack_is_as_old_as_the_clock_of_the_store_says_when_the_one_of_the_sweep_is_ahead(
+    wereld: Wereld,
+) -> None:
+    pak = await wereld.zet(pak_naam(RUNS[0], NU), 10 / 86400)
+    assert await wereld.ruim(None, klok=lambda: NU + 2 * 3_600_000) == Geruimd()
+    assert wereld.namen() == {pak}
+
+
+async def test_on_s3_a_pack_is_as_old_as_the_bucket_says(
+    wereld: Wereld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket's clock is two hours behind that of the sweep, and then ahead."""
+    jong, wees = [pak_naam(run, NU) for run in RUNS[:2]]
+    async with emmer() as s3:
+        for naam, waarde in s3.omgeving().items():
+            monkeypatch.setenv(naam, waarde)
+        wereld.objecten = Objecten(f"s3://{BUCKET}/voor", lees_sleutels(tmp_path / "sleutels.json"))
+        for loopt_voor_s in (-7200.0, 7200.0):
+            s3.loopt_voor_s = loopt_voor_s
+            for pak, oud_s in ((jong, 10), (wees, 4000 + max(0.0, loopt_voor_s))):
+                await wereld.objecten.bewaar(pak, b"pak")
+                s3.geschreven[f"voor/{pak}"] -= oud_s
+            assert await wereld.ruim(None) == Geruimd(bijlagen=1)
+            assert s3.objecten.keys() == {f"voor/{jong}"}
+            s3.objecten.clear()
+
+
+async def test_what_a_term_asks_for_is_done_also_when_orphans_cannot_be_told(
+    wereld: Wereld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka is away, say; the topic is what tells them."""
+    oud = await wereld.zet(f"berichten/{A}/{RUNS[0]}/0-k1-ab", OUD)
+    wees = await wereld.zet(pak_naam(RUNS[1], NU - DAG_MS), 1)
+
+    class KafkaWeg(Exception):
+        pass
+
+    class Weg(set[UUID]):
+        def __rsub__(self, _: object) -> set[UUID]:
+            raise KafkaWeg
+
+    wereld.gemeld = Weg()
+    with pytest.raises(KafkaWeg):
+        await wereld.ruim()
+    assert not (wereld.map / oud).exists()
+    assert wereld.namen() == {wees}
 
 
 async def test_bijlagen_go_by_when_they_were_last_delivered_and_standaardbijlagen_stay(wereld: Wereld) -> None:
