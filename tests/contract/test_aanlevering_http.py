@@ -484,29 +484,6 @@ async def test_of_a_batch_that_is_too_large_for_a_record_nothing_stays_in_the_st
     assert in_opslag(tmp_path) == set()
 
 
-@pytest.mark.parametrize("hoe", ["weg", "traag"])
-async def test_a_batch_that_is_too_large_for_a_record_is_refused_also_when_its_bijlagen_cannot_be_removed(
-    deur: Deur,
-    client: httpx.AsyncClient,
-    objecten: Objecten,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    hoe: str,
-) -> None:
-    """A 503 would make its sender come back for ever. `opruimen` takes them."""
-
-    async def verwijder(_: str) -> None:
-        if hoe == "traag":
-            await asyncio.sleep(3600)
-        raise OpslagWeg("away")
-
-    monkeypatch.setattr(objecten, "verwijder", verwijder)
-    monkeypatch.setattr(deur_module, "_VERWIJDER_S", 0.05)
-    deur.uitgeef_fout = RecordTeGroot()
-    assert (await lever(client, GOED)).status_code == 413
-    assert "stays until opruimen" in caplog.text
-
-
 @pytest.mark.parametrize(
     "xml", [maak_xml(berichten=[maak_bericht()]), maak_xml(berichten=[maak_bericht(bijlagen=[maak_bijlage()])])[:-20]]
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aanlevering import deur as deur_module
 from aanlevering import proef as proef_module
 from aanlevering.deur import Deur, Grenzen, Later
 from aanlevering.metrics import Metrics
@@ -126,14 +127,25 @@ async def test_a_trial_that_kafka_leaves_waiting_ends_when_another_record_is_con
     assert await wereld.lever(MET) == "202", "who came before that says nothing of now"
 
 
+@pytest.mark.parametrize("hoe", ["weg", "traag"])
 @pytest.mark.parametrize(("xml", "gemeld"), [(MET, True), (ZONDER, False)])
-async def test_what_stays_of_a_batch_that_is_too_large_is_logged_if_there_is_anything(
-    wereld: Wereld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, xml: bytes, gemeld: bool
+async def test_a_batch_that_is_too_large_for_a_record_is_refused_also_when_its_bijlagen_cannot_be_removed(
+    wereld: Wereld,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    hoe: str,
+    xml: bytes,
+    gemeld: bool,
 ) -> None:
-    async def weg(_: str) -> None:
+    """A 503 would make its sender come back for ever. `opruimen` takes them, if there are any."""
+
+    async def verwijder(_: str) -> None:
+        if hoe == "traag":
+            await asyncio.sleep(3600)
         raise OpslagWeg("away")
 
-    monkeypatch.setattr(wereld.objecten, "verwijder", weg)
+    monkeypatch.setattr(wereld.objecten, "verwijder", verwijder)
+    monkeypatch.setattr(deur_module, "_VERWIJDER_S", 0.05)
     wereld.fout = RecordTeGroot()
     with caplog.at_level(logging.WARNING, "aanlevering"):
         assert await wereld.lever(xml) == "413"
