@@ -81,6 +81,8 @@ class Objecten:
         else:
             raise ValueError("the object store is file:///folder or s3://bucket/prefix")
         self._schrijvers = ThreadPoolExecutor(_SCHRIJVERS, thread_name_prefix="opslag")
+        self._te_spoelen: dict[Path, asyncio.Task[None]] = {}
+        """Folders whose flushing has not begun: who gave a name in one before that need not ask for another."""
 
     async def bewaar(self, naam: str, inhoud: bytes) -> None:
         """Stores one object; returns when it is durable. An object that is there already stays as it is.
@@ -239,7 +241,17 @@ class Objecten:
         """Makes the names of objects durable, all the way up; on S3 they are."""
         if self._map is not None:
             mappen = {map_ for naam in namen for map_ in _mappen(self._map, naam)}
-            await _alle(self._in_thread(_spoel, map_) for map_ in mappen)
+            await _alle(self._spoel_map(map_) for map_ in mappen)
+
+    async def _spoel_map(self, map_: Path) -> None:
+        taak = self._te_spoelen.get(map_)
+        if taak is None or taak.done():
+            taak = self._te_spoelen[map_] = asyncio.create_task(self._in_thread(self._spoel_samen, map_))
+        await asyncio.shield(taak)
+
+    def _spoel_samen(self, map_: Path) -> None:
+        self._te_spoelen.pop(map_, None)  # who comes from here on is not certain to be in time
+        _spoel(map_)
 
     async def _in_thread(self, doe: Callable[..., None], *woorden: object) -> None:
         await asyncio.get_running_loop().run_in_executor(self._schrijvers, doe, *woorden)
