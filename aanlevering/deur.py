@@ -184,7 +184,7 @@ class Deur:
         """First the bijlagen, then the event of which they are. While Kafka confirms nothing most get to neither:
         senders who try again would fill the store. Who has no bijlagen cannot, and goes on to Kafka."""
         with nullcontext(False) if bijlagen.leeg else self._proef.beurt() as is_proef:
-            if self._proef.twijfelt and self._controleer_kafka is not None:
+            if is_proef and self._controleer_kafka is not None:
                 with self._proef.vraag():
                     await self._controleer_kafka()
             await bijlagen.leg_vast(_pak(batch))

@@ -1,24 +1,23 @@
 """The agent on `batch`: cuts a batch in slices, one for each partition that its BerichtIDs belong to.
 
-A replay writes the same slices again; deciding once makes that harmless. The input is committed when all slices are
-durable.
+A replay writes the same slices again; deciding once makes that harmless. The input is committed when all slices of a
+take are durable.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import faust
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from faust.types import Message
 
 from agents.eigendom import alle
 from agents.geduld import back_off
 from avro.codec import Codec, Onleesbaar
 from domain.batch import Batch, splits
 from streams import metrics
-from streams.app import Stream, ruwe_topic
+from streams.app import Event, Stream, ruwe_topic
 from streams.dlq import Terzijde
 from streams.hartslag import hoort_bij
 from streams.lezer import Lezer
@@ -28,7 +27,7 @@ from streams.uitloop import Uitloop
 log = logging.getLogger(__name__)
 
 _PER_KEER = 2
-"""Batches that are cut side by side, and committed together; each can be 16 MB."""
+"""Batches that one take holds, cut side by side when they are of different partitions; each can be 16 MB."""
 
 
 async def schrijf_slices(producer: AIOKafkaProducer, codec: Codec, topic: str, slices: Mapping[int, Batch]) -> None:
@@ -69,13 +68,23 @@ class Splitser:
         metrics.BATCHES_GESPLITST.inc()
 
 
+def per_partitie(events: Iterable[Event]) -> Collection[Sequence[Event]]:
+    """The events of each partition, in their order: of a batch that came twice the first is to be decided first."""
+    groepen: dict[object, list[Event]] = {}
+    for event in events:
+        groepen.setdefault(event.message.tp, []).append(event)
+    return groepen.values()
+
+
 def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser, uitloop: Uitloop) -> None:
     """Adds the agent to the app."""
 
-    async def splits(bericht: Message) -> None:
-        async for poging in back_off("Kafka", KafkaError):
-            with poging:
-                await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
+    async def splits(events: Sequence[Event]) -> None:
+        for event in events:
+            bericht = event.message
+            async for poging in back_off("Kafka", KafkaError):
+                with poging:
+                    await splitser.splits(bericht.topic, bericht.partition, bericht.offset, bericht.value)
 
     async def splitsen(stream: Stream) -> None:
         hoort_bij("splitsen")
@@ -84,7 +93,7 @@ def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser, u
             async for events in stream.noack_take(_PER_KEER, within=0.05):
                 with uitloop.werk():
                     genomen = await lezer.neem(events)
-                    await alle(splits(event.message) for event in genomen)
+                    await alle(splits(van_partitie) for van_partitie in per_partitie(genomen))
                     await lezer.bevestig(genomen)
 
     app.agent(ruwe_topic(app, instellingen, "batch"), name="splitsen", concurrency=1)(splitsen)

@@ -125,6 +125,8 @@ class Keuring:
         if (taak := self._zoekend.get(wat)) is None:
             taak = self._zoekend[wat] = asyncio.create_task(self._zoek(kader, wat[1]))
             taak.add_done_callback(lambda _: self._zoekend.pop(wat))
+        else:  # it took too long before: that is no reason to hold up the others again
+            hoogstens_s = min(_KORT_S, hoogstens_s)
         await asyncio.wait([taak], timeout=hoogstens_s)
         return taak.result() if taak.done() and not taak.cancelled() else set()
 

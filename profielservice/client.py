@@ -79,12 +79,13 @@ def unieke_bsns(bsns: Sequence[str]) -> list[str]:
 class SoapProfielservice:
     """The profile service over SOAP.
 
-    `timeout_s` bounds a call from its first byte to its last, in seconds; `groep` citizens go in a call, at most 250;
+    `timeout_s` bounds a call from its first byte to its last, in seconds, also when the answer goes wrong halfway;
+    `groep` citizens go in a call, at most 250;
     `gelijktijdig` calls run at once, over all questions together. `tls` holds the client certificate where the service
     asks for one. A question holds BSNs: bodies are never logged, and proxies that the environment names are not used.
 
-    zeep knows the interface and makes the envelope, once for each berichttype. Citizens are put in as text, and the
-    answer goes through lxml: zeep's objects cost many times as much.
+    zeep knows the interface and makes the envelope, once for each berichttype of a leverancier. Citizens are put in as
+    text, and the answer goes through lxml: zeep's objects cost many times as much.
     """
 
     def __init__(
@@ -168,19 +169,28 @@ class SoapProfielservice:
         return self._sessie
 
     async def _post(self, vraag: bytes) -> tuple[int, bytes]:
-        inhoud = bytearray()
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._verbonden().post(self._url, data=vraag, headers=self._headers, allow_redirects=False) as antwoord,
-            ):
-                async for stuk in antwoord.content.iter_any():
-                    inhoud += stuk
-                    if len(inhoud) > HOOGSTENS:
-                        raise ProfielserviceWeg(f"answer of more than {HOOGSTENS} bytes")
+            async with asyncio.timeout(self._timeout_s):
+                try:
+                    return await self._stuur(vraag)
+                except aiohttp.ClientConnectorError:
+                    raise
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                    # Perhaps it had closed a connection that stood idle. A question changes nothing: it may come twice.
+                    return await self._stuur(vraag)
         except (aiohttp.ClientError, OSError) as fout:
             raise ProfielserviceWeg(f"no answer: {type(fout).__name__}") from None
-        return antwoord.status, bytes(inhoud)
+
+    async def _stuur(self, vraag: bytes) -> tuple[int, bytes]:
+        inhoud = bytearray()
+        async with self._verbonden().post(
+            self._url, data=vraag, headers=self._headers, allow_redirects=False
+        ) as antwoord:
+            async for stuk in antwoord.content.iter_any():
+                inhoud += stuk
+                if len(inhoud) > HOOGSTENS:
+                    raise ProfielserviceWeg(f"answer of more than {HOOGSTENS} bytes")
+            return antwoord.status, bytes(inhoud)
 
 
 def _lees_antwoord(status: int, inhoud: bytes, bsns: list[str]) -> dict[str, bool]:

@@ -300,6 +300,34 @@ async def test_a_pack_is_flushed_once_before_its_name_and_the_name_before_it_ret
     assert all(er_was == [NAAM] for _, er_was in mappen)
 
 
+async def test_who_gives_a_name_while_its_folder_is_being_flushed_has_it_flushed_again(
+    in_map: Objecten, map_: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names given before a flush begins share it; one that is given during it may not be in it."""
+    pakken, bezig, los = map_ / "pakken", threading.Event(), threading.Event()
+    keren: list[int] = []
+    echt = module._spoel
+
+    def spoel(pad: Path) -> None:
+        if pad == pakken:
+            keren.append(len(bestanden(map_)))
+            if len(keren) == 1:
+                bezig.set()
+                los.wait(30)
+        echt(pad)
+
+    monkeypatch.setattr(module, "_spoel", spoel)
+    eerste = asyncio.create_task(bewaar(in_map, b"x"))
+    assert await asyncio.to_thread(bezig.wait, 30)
+    anderen = [asyncio.create_task(bewaar(in_map, b"y", naam=f"{NAAM}-{nummer}")) for nummer in range(3)]
+    async with asyncio.timeout(30):
+        await asyncio.gather(*anderen)
+    assert not eerste.done()
+    assert (keren[0], keren[-1]) == (1, 4)
+    los.set()
+    await eerste
+
+
 @pytest.mark.parametrize("waar", ["_spoel", "_geef_naam"])
 async def test_a_pack_that_fails_at_any_step_leaves_nothing(
     in_map: Objecten, map_: Path, monkeypatch: pytest.MonkeyPatch, waar: str

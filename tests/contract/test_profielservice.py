@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -435,6 +437,45 @@ async def test_an_endless_answer_is_cut_off() -> None:
         with pytest.raises(ProfielserviceWeg, match="answer of more than"):
             await dienst.mag_versturen(OIN, "AANSLAG", [BSN])
         await dienst.close()
+
+
+async def test_a_connection_that_the_service_closed_while_it_stood_idle_costs_no_answer() -> None:
+    """Also when we were too busy to see that it was closed."""
+    gehoord: list[int] = []
+
+    async def eens(lezer: asyncio.StreamReader, schrijver: asyncio.StreamWriter) -> None:
+        kop = (await lezer.readuntil(b"\r\n\r\n")).decode().lower()
+        await lezer.readexactly(int(kop.split("content-length: ")[1].split("\r\n")[0]))
+        gehoord.append(len(gehoord))
+        inhoud = antwoord_voor((BSN, "true"))
+        schrijver.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(inhoud), inhoud))
+        await asyncio.sleep(0.2)
+        schrijver.close()
+
+    def bedien() -> None:
+        lus = asyncio.new_event_loop()
+        luisteraar = lus.run_until_complete(asyncio.start_server(eens, "127.0.0.1", 0))
+        poort.append(luisteraar.sockets[0].getsockname()[1])
+        klaar.set()
+        lus.run_until_complete(asyncio.to_thread(weg.wait))
+        luisteraar.close()
+        lus.run_until_complete(luisteraar.wait_closed())
+        lus.close()
+
+    poort, klaar, weg = list[int](), threading.Event(), threading.Event()
+    draad = threading.Thread(target=bedien)
+    draad.start()
+    klaar.wait(10)
+    dienst = SoapProfielservice(f"http://127.0.0.1:{poort[0]}/")
+    try:
+        assert await dienst.mag_versturen(OIN, "AANSLAG", [BSN]) == {BSN: True}
+        time.sleep(0.5)  # noqa: ASYNC251 (the loop is what is busy)
+        assert await dienst.mag_versturen(OIN, "AANSLAG", [BSN]) == {BSN: True}
+    finally:
+        await dienst.close()
+        weg.set()
+        draad.join(10)
+    assert len(gehoord) == 2
 
 
 async def test_nobody_listening_means_away() -> None:
