@@ -63,7 +63,9 @@ def meet(gegeven: argparse.Namespace) -> int:
         for naam in gegeven.delen or DELEN:
             delen.append(_meet(naam, gegeven.keer, gegeven.maten))
     except KeyboardInterrupt:
-        fouten.print("bench: stopped; nothing was written, and nothing is left running")
+        if delen:
+            toon(delen)
+        fouten.print("bench: stopped; no results were written, and nothing is left running")
         return _ONDERBROKEN
     toon(delen)
     gegeven.naar.write_text(json.dumps(als_resultaat(delen, begonnen, gegeven.maten), indent=1) + "\n")

@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 from uuid import UUID
@@ -26,6 +27,8 @@ PER_INSERT = 500_000
 """Messages in one insert; the engine merges their parts as it does those of the sink."""
 PER_VEEG = 5_000_000
 """Messages after which is tidied up and counted."""
+_TEGELIJK = 2
+"""Inserts that are under way at once."""
 RUST_S = 120
 """Seconds that merges get to end before anything is measured."""
 
@@ -196,12 +199,16 @@ def maak(url: str, berichten: int, vorder: Callable[[int], None] = lambda _: Non
         client.command(f"ALTER TABLE {tabel} MODIFY SETTING old_parts_lifetime = 5")
     nu = time.time_ns() // 1_000_000
     historie = Historie(client, berichten, nu - nu % UUR_MS - (DAGEN + 2) * DAG_MS)
-    for van in range(0, berichten, PER_INSERT):
+
+    def vul(van: int) -> None:
         tot = min(van + PER_INSERT, berichten)
         historie.vul(van, tot)
-        if tot % PER_VEEG == 0 or tot == berichten:
-            veeg(Vragen(client))
         vorder(tot - van)
+
+    with ThreadPoolExecutor(_TEGELIJK) as draden:
+        for begin in range(0, berichten, PER_VEEG):
+            list(draden.map(vul, range(begin, min(begin + PER_VEEG, berichten), PER_INSERT)))
+            veeg(Vragen(client))
     rustig = time.monotonic() + RUST_S
     while getal(client, "count() FROM system.merges") and time.monotonic() < rustig:
         time.sleep(0.2)

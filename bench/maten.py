@@ -23,7 +23,7 @@ class Maten:
     pdf_bestanden: int = _maat(2000, "PDFs")
     vragen_langste: int = _maat(100_000_000, "messages of the longest history; two others are a tenth and a hundredth")
     vragen_keer: int = _maat(40, "how often each question is put in a round")
-    vragen_budget_s: int = _maat(4, "seconds that one question may take in a round, all times together")
+    vragen_budget_s: int = _maat(2, "seconds that one question may take in a round, all times together")
     latentie_tempo: int = _maat(5000, "messages a second, of the middle one of the rates; 1000 and 20 000 beside it")
     latentie_duur_s: int = _maat(20, "seconds that each rate is offered")
     latentie_hoogstens_s: int = _maat(60, "seconds in which the line may catch up with a rate it could not bear")
