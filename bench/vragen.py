@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from bench.historie import BYTES_PER_BERICHT, PER_BATCH, Historie, getal, maak, veeg
 from bench.maten import Maten
 from bench.meting import Deel, Meting
-from bench.toneel import BenchFout
+from bench.toneel import BenchFout, wacht_tot
 from domain.batch import Batch, Berichten, Kader, splits
 from domain.beslissing import Uitkomst
 from domain.codes import Stadium, Verwerkingscode
@@ -42,6 +42,8 @@ PER_SECONDE = 5000
 """Messages that the sink writes each second, while it does."""
 RONDE_S = 0.5
 """Between two rounds of the sink."""
+_BEGINT_S = 60
+"""Seconds in which the first decisions must be there."""
 OPRUIMEN_S = 2.0
 """Between two sweeps."""
 GRANULE = 256
@@ -286,6 +288,7 @@ def _schrijvend(historie: Historie) -> Iterator[Callable[[], float]]:
     with ThreadPoolExecutor(1) as draden:
         schrijft = draden.submit(lambda: asyncio.run(_schrijf(historie, genoeg, geschreven)))
         try:
+            wacht_tot(lambda: geschreven[0] or schrijft.done(), _BEGINT_S, "the sink writes decisions")
             yield lambda: geschreven[0] / (time.monotonic() - begin)
         finally:
             genoeg.set()
