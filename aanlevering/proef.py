@@ -39,11 +39,6 @@ class Proef:
         self._dicht_tot = 0.0
         """Until then it is Kafka that is waited for: never longer than half a minute from now, whatever comes."""
 
-    @property
-    def twijfelt(self) -> bool:
-        """Whether the last that was heard of Kafka is that it did not confirm."""
-        return self._mislukt > 0
-
     def controleer(self) -> None:
         """For who has not been received yet. Raises KafkaWeg when he would surely come too soon.
 

@@ -79,7 +79,7 @@ def per_partitie(events: Iterable[Event]) -> Collection[Sequence[Event]]:
 def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser, uitloop: Uitloop) -> None:
     """Adds the agent to the app."""
 
-    async def splits(events: Sequence[Event]) -> None:
+    async def splits_na_elkaar(events: Sequence[Event]) -> None:
         for event in events:
             bericht = event.message
             async for poging in back_off("Kafka", KafkaError):
@@ -93,7 +93,7 @@ def registreer(app: faust.App, instellingen: Instellingen, splitser: Splitser, u
             async for events in stream.noack_take(_PER_KEER, within=0.05):
                 with uitloop.werk():
                     genomen = await lezer.neem(events)
-                    await alle(splits(van_partitie) for van_partitie in per_partitie(genomen))
+                    await alle(splits_na_elkaar(van_partitie) for van_partitie in per_partitie(genomen))
                     await lezer.bevestig(genomen)
 
     app.agent(ruwe_topic(app, instellingen, "batch"), name="splitsen", concurrency=1)(splitsen)

@@ -173,7 +173,7 @@ class Instellingen(BaseSettings):
     onverwerkt_max: int = Field(
         500_000, description="Decisions a worker remembers before it waits for ClickHouse to show them; bounds memory."
     )
-    sink_bytes: int = Field(16 * 1024 * 1024, description="Bytes of records that one round of the sink may hold.")
+    sink_bytes: int = Field(16 * 1024 * 1024, description="Bytes of records after which a round of the sink ends.")
     sink_wacht_s: float = Field(0.5, description="Seconds the sink gathers records before it inserts.")
     sweep_s: float = Field(1.0, description="Seconds between two looks for finished runs.")
     auditor_s: float = Field(60.0, ge=0, description="Seconds between two looks for runs that fell silent.")

@@ -83,13 +83,20 @@ def test_a_part_that_fails_is_told_and_the_others_are_measured(
 
 
 @pytest.mark.usefixtures("zonder_seinen")
-def test_what_is_stopped_leaves_the_results_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_stopped_leaves_the_results_of_before_and_shows_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def goed(keer: int, maten: Maten) -> Deel:
+        return Deel("xml", [Meting("files", "files/s", [1, 2])], {"xml_vs_bare": [0.25]})
+
     def onderbroken(keer: int, maten: Maten) -> Deel:
         raise KeyboardInterrupt
 
     monkeypatch.setitem(sys.modules, "bench.pdf", SimpleNamespace(meet=onderbroken))  # type: ignore[arg-type]
-    assert hoofd.meet(argumenten(tmp_path / "r.json", "pdf")) == 130
+    monkeypatch.setitem(sys.modules, "bench.xml", SimpleNamespace(meet=goed))  # type: ignore[arg-type]
+    assert hoofd.meet(argumenten(tmp_path / "r.json", "xml", "pdf")) == 130
     assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out.count("xml_vs_bare") == 1
 
 
 def test_a_contestant_that_fails_takes_part_no_more_and_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
