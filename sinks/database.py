@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+from clickhouse_connect.driver import options as clickhouse_opties
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, OperationalError
 
@@ -17,6 +18,10 @@ from streams.verbinding import tls_context, wachtwoord
 HERKANSBAAR = frozenset({3, 107, 159, 164, 202, 203, 209, 210, 241, 242, 252, 285, 319, 425, 774, 999})
 """Error codes worth a retry: time-outs, too much at once, memory, network, replicas that cannot write, Keeper. The same
 that ClickHouse's own Kafka connector waits for, and 774, a table that an operator made read-only."""
+
+# An insert asks whether it was given a DataFrame, and imports pandas for that: a third of what a worker has in memory.
+# None is what the client itself makes of a pandas that is not there; nothing here has ever had a DataFrame.
+clickhouse_opties.pd = clickhouse_opties.pd_time_test = None
 
 
 class DatabaseWeg(Exception):
