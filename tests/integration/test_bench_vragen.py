@@ -43,6 +43,8 @@ def test_a_history_is_what_the_sink_leaves_and_every_question_is_put_to_it(histo
     assert all(resultaat is not None and len(resultaat.codes) == 1000 for resultaat in bewaard.values())
 
     deel = meet_over([historie], 1, KLEIN, Progress(disable=True))
+    ongeteld = "FROM eerste_runs WHERE proceskenmerk NOT IN (SELECT arrayJoin(runs) FROM tellingen)"
+    assert historie.client.command(f"SELECT count() {ongeteld}") == 0, "the next round is at rest again"
     assert deel.naam == "vragen"
     assert deel.ratios.keys() == {"totalen_p95_ms", "batch_p95_ms"} <= DOELEN.keys()
     metingen = {meting.naam: meting for meting in deel.metingen}
