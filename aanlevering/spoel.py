@@ -12,8 +12,6 @@ from aanlevering.ruimte import Deel
 from aanlevering.weigering import Weigercode, weiger
 from domain.batch import MAX_BATCH_BYTES
 
-SCHRIJF_BYTES = 128 * 1024
-"""What one delivery keeps in memory while it is received; more goes to disk."""
 _T = TypeVar("_T")
 
 
@@ -50,14 +48,16 @@ async def spoel(stukken: AsyncIterator[bytes], deel: Deel, tempo: Tempo) -> tupl
                 raise weiger(Weigercode.TE_GROOT)
             deel.neem(len(stuk))
             wachtend += stuk
-            if len(wachtend) >= SCHRIJF_BYTES:
+            if deel.vol:
                 if bestand is None:
                     bestand = await _op_schijf(_zonder_naam)
                 vol, wachtend = wachtend, bytearray()
                 await _op_schijf(bestand.write, vol)
+                deel.geschreven()
         if bestand is None:
             return io.BytesIO(wachtend), grootte
         await _op_schijf(bestand.write, wachtend)
+        deel.geschreven()
         await _op_schijf(bestand.seek, 0)
     except BaseException:
         if bestand is not None:

@@ -188,7 +188,10 @@ class Instellingen(BaseSettings):
     )
     aanlevering_deadline_s: float = Field(60.0, description="Seconds a delivery may take to become durable.")
     aanlevering_verbindingen: int = Field(
-        500, ge=1, description="Connections at the door at once; more wait until one ends. Each takes up to 0.5 MB."
+        500,
+        ge=1,
+        description="Connections at the door at once; more wait until one ends. Each takes up to 0.5 MB, "
+        "and all of them together 32 MB more.",
     )
     aanlevering_spoel_bytes: int = Field(
         4_000_000_000, description="Bytes of deliveries in the temporary folder together; beyond that: 503."

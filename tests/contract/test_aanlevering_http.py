@@ -20,8 +20,9 @@ from aanlevering import deur as deur_module
 from aanlevering import proef as proef_module
 from aanlevering.deur import Grenzen
 from aanlevering.kop import OIN_HEADER
+from aanlevering.ruimte import VEEL_BYTES
 from aanlevering.server import maak_app, maak_runner
-from aanlevering.spoel import SCHRIJF_BYTES, SchijfVol
+from aanlevering.spoel import SchijfVol
 from aanlevering.uitgever import KafkaWeg, RecordTeGroot
 from domain.batch import MAX_BATCH_BYTES, Batch
 from sinks.bijlagenwinkel import Bijlagenwinkel, pak_naam
@@ -657,7 +658,7 @@ async def test_a_delivery_leaves_no_named_file_with_content(
     tijdelijk = tmp_path_factory.mktemp("spoel")
     monkeypatch.setattr(tempfile, "tempdir", str(tijdelijk))
     deur.wacht.clear()
-    groot = GOED + b" " * SCHRIJF_BYTES
+    groot = GOED + b" " * VEEL_BYTES
     onderweg = asyncio.create_task(lever(client, groot))
     await totdat_gemeten(client, "aanlevering_bezig 1.0")
     while not open_bestanden(tijdelijk):  # noqa: ASYNC110 (there is no event for an open file)

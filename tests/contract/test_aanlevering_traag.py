@@ -13,7 +13,7 @@ from aanlevering import poort as poort_module
 from aanlevering.deur import Grenzen
 from aanlevering.metrics import Metrics
 from aanlevering.poort import Poort
-from aanlevering.ruimte import Geheugen, Spoelruimte, SpoelVol
+from aanlevering.ruimte import VEEL_BYTES, WEINIG_BYTES, Geheugen, Spoelruimte, SpoelVol
 from aanlevering.server import HTTP, maak_app, maak_runner
 from aanlevering.spoel import Tempo, spoel
 from aanlevering.weigering import Geweigerd
@@ -172,6 +172,28 @@ async def test_a_body_that_stops_coming_is_too_slow() -> None:
 
     with Spoelruimte(100).deel() as deel, pytest.raises(Geweigerd, match="TeLangzaam"):
         await spoel(stil(), deel, Tempo(0.05, 1e9))
+
+
+def test_a_delivery_stays_in_memory_longer_while_there_are_few() -> None:
+    ruimte = Spoelruimte(100 * VEEL_BYTES, geheugen=2 * VEEL_BYTES)
+    with ruimte.deel() as een:
+        een.neem(VEEL_BYTES - 1)
+        assert not een.vol
+        een.neem(1)
+        assert een.vol
+        een.geschreven()
+        assert not een.vol
+        een.neem(VEEL_BYTES - 1)
+        with ruimte.deel() as ander, ruimte.deel() as derde:
+            ander.neem(VEEL_BYTES)
+            derde.neem(1)
+            assert een.vol, "together they have all that there is for it"
+            assert not derde.vol, "this little anyone may have"
+            derde.neem(WEINIG_BYTES - 1)
+            assert derde.vol
+        assert not een.vol, "what others had is given back"
+    assert ruimte.geheugen_vrij == 2 * VEEL_BYTES
+    assert ruimte.vrij == 100 * VEEL_BYTES
 
 
 def test_spool_room_is_given_back() -> None:
