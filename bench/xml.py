@@ -1,7 +1,8 @@
 """Aanlevering from XML, beside `lxml.etree.parse` and XSD validation of the same bytes, and nothing more than that.
 
-The door is the real process over HTTP: a batch counts when its 202 is there, so read, checked, its bijlagen durable in
-the store and its event durable in Kafka. What the bare parser does ends at a valid tree.
+The doors are the real processes over HTTP, one for each core, as senders find them behind a load balancer: a batch
+counts when its 202 is there, so read, checked, its bijlagen durable in the store and its event durable in Kafka. What
+the bare parser does ends at a valid tree.
 """
 
 import asyncio
@@ -14,11 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from uuid import UUID, uuid4
@@ -99,25 +101,27 @@ class Partij:
 
 
 @dataclass(frozen=True, slots=True)
-class Deur:
-    """The process at the door and all that belongs to it."""
+class Deuren:
+    """The processes at the door, which share a topic and a store, and the broker."""
 
     instellingen: Instellingen
-    poort: int
-    pids: tuple[int, ...]
-    """Of the door, and of the broker."""
+    poorten: list[int]
+    pids: list[int]
+    """Of the doors."""
+    broker: int
+    """Its pid."""
     genomen: dict[UUID, Maat] = field(default_factory=dict)
     """What got its 202, by BatchID."""
 
-    def neem_aan(self, partij: Partij, tegelijk: int) -> None:
-        """Delivers all, so many at a time; returns when each has its 202."""
+    def neem_aan(self, partij: Partij, tegelijk: int, deuren: int) -> None:
+        """Delivers all, so many at a time, at so many of the doors in turn; returns when each has its 202."""
         with ThreadPoolExecutor(tegelijk) as afzenders:
-            for batch_id in afzenders.map(partial(lever, self.poort), partij.paden):
+            for batch_id in afzenders.map(lever, cycle(self.poorten[:deuren]), partij.paden):
                 self.genomen[batch_id] = partij.maat
 
-    def cpu_s(self) -> list[float]:
-        """CPU seconds until now, of each of `pids`."""
-        return [cpu_s(pid) for pid in self.pids]
+    def cpu_s(self) -> tuple[float, float]:
+        """CPU seconds until now, of the doors and of the broker."""
+        return sum(map(cpu_s, self.pids)), cpu_s(self.broker)
 
 
 def maten_van(maten: Maten) -> dict[str, Maat]:
@@ -136,50 +140,51 @@ def meet(keer: int, alle_maten: Maten) -> Deel:
     with (
         tempfile.TemporaryDirectory(prefix="bench-xml-", ignore_cleanup_errors=True) as naam,
         Broker(Path(naam) / "kafka") as broker,
-        open_deur(Path(naam) / "data", broker) as deur,
+        open_deuren(Path(naam) / "data", broker) as deuren,
     ):
-        return meet_op(deur, Path(naam), keer, maten_van(alle_maten))
+        return meet_op(deuren, Path(naam), keer, maten_van(alle_maten))
 
 
-def meet_op(deur: Deur, map_: Path, keer: int, maten: dict[str, Maat]) -> Deel:
-    """The same at a door that is open."""
+def meet_op(deuren: Deuren, map_: Path, keer: int, maten: dict[str, Maat]) -> Deel:
+    """The same at doors that are open."""
     rondes: list[Cijfers] = []
-    deur.neem_aan(maak_partij(_OPWARMER, map_), 1)
+    for _ in deuren.poorten:
+        deuren.neem_aan(maak_partij(_OPWARMER, map_), 1, len(deuren.poorten))
     with Progress(console=Console(stderr=True), transient=True) as balk:
         stap = balk.add_task("xml", total=keer * len(maten) * len(_WERK))
         for ronde in range(keer):
             rondes.append({})
             for soort, maat in maten.items():
                 with tempfile.TemporaryDirectory(dir=map_) as van_ronde:
-                    rondes[-1] |= _ronde(ronde, soort, maat, deur, Path(van_ronde), balk, stap)
-    controleer(deur)
+                    rondes[-1] |= _ronde(ronde, soort, maat, deuren, Path(van_ronde), balk, stap)
+    controleer(deuren)
     return Deel(
         "xml",
         [Meting(*wat, [cijfers[wat] for cijfers in rondes]) for wat in rondes[0]],
         {
-            ratio: [cijfers[f"{_DEUR}, {soort}", "MB/s"] / cijfers[f"{_KAAL}, {soort}", "MB/s"] for cijfers in rondes]
+            ratio: [cijfers[f"{_DEUREN}, {soort}", "MB/s"] / cijfers[f"{_KAAL}, {soort}", "MB/s"] for cijfers in rondes]
             for soort, ratio in RATIOS.items()
         },
-        _uitleg(maten),
+        _uitleg(maten, len(deuren.poorten)),
     )
 
 
-def _ronde(ronde: int, soort: str, maat: Maat, deur: Deur, map_: Path, balk: Progress, stap: TaskID) -> Cijfers:
+def _ronde(ronde: int, soort: str, maat: Maat, deuren: Deuren, map_: Path, balk: Progress, stap: TaskID) -> Cijfers:
     """Every way once, another first each time; what is delivered was never seen before."""
-    een = maak_partij(Maat(max(1, maat.batches // AFZENDERS), maat.berichten, maat.bijlagen), map_)
-    veel = maak_partij(maat, map_)
+    kort = Maat(max(1, maat.batches // AFZENDERS), maat.berichten, maat.bijlagen)
+    partijen = {naam: maak_partij(kort if naam == _DEUR_EEN else maat, map_) for naam in (_DEUREN, _DEUR, _DEUR_EEN)}
     os.sync()
     gemeten: Cijfers = {}
     begin = ronde % len(_WERK)
     for naam in [*_WERK][begin:] + [*_WERK][:begin]:
         balk.update(stap, description=f"xml, {soort}: {naam}")
-        gemeten |= _WERK[naam](f"{naam}, {soort}", een if naam == _DEUR_EEN else veel, deur)
+        gemeten |= _WERK[naam](f"{naam}, {soort}", partijen.get(naam, partijen[_DEUREN]), deuren)
         balk.advance(stap)
     volgorde = [f"{naam}, {soort}" for naam in _WERK]
     return dict(sorted(gemeten.items(), key=lambda paar: volgorde.index(paar[0][0])))
 
 
-def _kaal(naam: str, partij: Partij, _: Deur) -> Cijfers:
+def _kaal(naam: str, partij: Partij, _: Deuren) -> Cijfers:
     schema = etree.XMLSchema(etree.parse(XSD))
     cpu, begin = time.process_time(), time.perf_counter()
     for pad in partij.paden:
@@ -189,7 +194,7 @@ def _kaal(naam: str, partij: Partij, _: Deur) -> Cijfers:
     return _in_dit_proces(naam, partij, cpu, begin)
 
 
-def _lezer(naam: str, partij: Partij, _: Deur) -> Cijfers:
+def _lezer(naam: str, partij: Partij, _: Deuren) -> Cijfers:
     cpu, begin = time.process_time(), time.perf_counter()
     for pad in partij.paden:
         bijlagen: list[int] = []
@@ -212,36 +217,38 @@ def _in_dit_proces(naam: str, partij: Partij, cpu: float, begin: float) -> Cijfe
     return partij.snelheid(naam, duur) | {(naam, "CPU s/GB"): verbruik * 1e9 / partij.bytes}
 
 
-def _door(naam: str, partij: Partij, deur: Deur, tegelijk: int) -> Cijfers:
-    eerder = deur.cpu_s()
+def _door(naam: str, partij: Partij, deuren: Deuren, tegelijk: int, alle: bool) -> Cijfers:
+    eerder = deuren.cpu_s()
     begin = time.perf_counter()
-    deur.neem_aan(partij, tegelijk)
+    deuren.neem_aan(partij, tegelijk, len(deuren.poorten) if alle else 1)
     gemeten = partij.snelheid(naam, time.perf_counter() - begin)
-    verbruik = [nu - toen for nu, toen in zip(deur.cpu_s(), eerder, strict=True)]
+    verbruik = [nu - toen for nu, toen in zip(deuren.cpu_s(), eerder, strict=True)]
     for wie, cpu in zip(("door", "broker"), verbruik, strict=True):
         gemeten[naam, f"CPU s of the {wie}/GB"] = cpu * 1e9 / partij.bytes
     return gemeten
 
 
 _KAAL = "lxml parse and XSD alone"
-_DEUR = f"door, {AFZENDERS} at a time"
-_DEUR_EEN = "door, 1 at a time"
-_WERK: dict[str, Callable[[str, Partij, Deur], Cijfers]] = {
+_DEUREN = f"a door for each core, {AFZENDERS} at a time"
+_DEUR = f"one door, {AFZENDERS} at a time"
+_DEUR_EEN = "one door, 1 at a time"
+_WERK: dict[str, Callable[[str, Partij, Deuren], Cijfers]] = {
     _KAAL: _kaal,
     "our reader alone": _lezer,
-    _DEUR: partial(_door, tegelijk=AFZENDERS),
-    _DEUR_EEN: partial(_door, tegelijk=1),
+    _DEUREN: partial(_door, tegelijk=AFZENDERS, alle=True),
+    _DEUR: partial(_door, tegelijk=AFZENDERS, alle=False),
+    _DEUR_EEN: partial(_door, tegelijk=1, alle=False),
 }
 
 
-def _uitleg(maten: dict[str, Maat]) -> list[str]:
+def _uitleg(maten: dict[str, Maat], deuren: int) -> list[str]:
     zonder, met = maten.values()
     return [
         f"without bijlagen: {zonder.batches} batches of {zonder.berichten} messages; with: {met.batches} batches of "
         f"{met.berichten} messages and {met.bijlagen} bijlagen of {BIJLAGE_BYTES / 1000:.0f} kB, no two the same",
         "MB are those of the XML, base64 included; the bare parser reads its files from the page cache, in one thread",
-        f"the ratios take the door with {AFZENDERS} deliveries under way; it is one process, and shares the machine "
-        "with the broker and the sender",
+        f"the ratios take {deuren} doors, one for each core, with {AFZENDERS} deliveries under way; they share the "
+        "machine with the broker and the sender",
         "a 202 waits for fsync of every bijlage, so what the disk does is part of it; Kafka leaves its own to the "
         "system, as the embedded broker does",
         "in the end every batch was looked for in Kafka (once, with all its messages, none against the schema) and "
@@ -276,8 +283,8 @@ def _hecht_aan(aantal: int, ontwerp: Ontwerp, _: Random) -> None:
 
 
 @contextmanager
-def open_deur(data: Path, broker: Broker, prefix: str = "") -> Iterator[Deur]:
-    """The door as a process of its own, on a store in a folder."""
+def open_deuren(data: Path, broker: Broker, prefix: str = "") -> Iterator[Deuren]:
+    """The doors as processes of their own, one for each core, on a store in a folder."""
     data.mkdir()
     instellingen = Instellingen.laad(data, kafka=broker.adres, topic_prefix=prefix, opslag="")
     maak_topics(instellingen)
@@ -288,8 +295,18 @@ def open_deur(data: Path, broker: Broker, prefix: str = "") -> Iterator[Deur]:
         "BERICHTENSTROOM_KAFKA": broker.adres,
         "BERICHTENSTROOM_TOPIC_PREFIX": prefix,
     }
+    with ExitStack() as ruim_op:
+        open_ = [ruim_op.enter_context(_open_deur(data, omgeving)) for _ in os.sched_getaffinity(0)]
+        poorten, pids = zip(*open_, strict=True)
+        yield Deuren(instellingen, [*poorten], [*pids], broker.pid)
+
+
+@contextmanager
+def _open_deur(data: Path, omgeving: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """The port and the pid of a door that is ready."""
     poort = vrije_poort()
-    with (data / "deur.log").open("wb") as log:
+    log_van = data / f"deur-{poort}.log"
+    with log_van.open("wb") as log:
         proces = subprocess.Popen(
             [sys.executable, "-m", "aanlevering", "--poort", str(poort)],
             env=omgeving,
@@ -303,9 +320,9 @@ def open_deur(data: Path, broker: Broker, prefix: str = "") -> Iterator[Deur]:
         uiterlijk = time.monotonic() + _START_S
         while not _gereed(poort):
             if proces.poll() is not None or time.monotonic() > uiterlijk:
-                raise RuntimeError(f"the door did not open: {(data / 'deur.log').read_text()[-1000:]}")
+                raise RuntimeError(f"a door did not open: {log_van.read_text()[-1000:]}")
             time.sleep(0.1)
-        yield Deur(instellingen, poort, (proces.pid, broker.pid))
+        yield poort, proces.pid
     finally:
         proces.terminate()
         try:
@@ -330,9 +347,9 @@ def lever(poort: int, pad: Path) -> UUID:
     return UUID(json.loads(inhoud)["batch_id"])
 
 
-def controleer(deur: Deur) -> None:
+def controleer(deuren: Deuren) -> None:
     """Whether what was taken is there: every batch once in Kafka, and bijlagen in the store. Raises AssertionError."""
-    instellingen, codec = deur.instellingen, maak_codec(deur.instellingen)
+    instellingen, codec = deuren.instellingen, maak_codec(deuren.instellingen)
     gelezen: dict[UUID, Maat] = {}
     bijlagen: list[tuple[Kader, bytes]] = []
     for waarde in lees_topic(instellingen.kafka, instellingen.topic("batch"), 0):
@@ -341,7 +358,7 @@ def controleer(deur: Deur) -> None:
         if batch.kader.batch_id in gelezen or any(batch.berichten.schema_fouten):
             raise AssertionError("every batch must be there once, and keep to the schema")
         gelezen[batch.kader.batch_id] = Maat(1, len(batch.berichten), len(batch.berichten.bijlage_rijen))
-    if gelezen != {batch_id: Maat(1, maat.berichten, maat.bijlagen) for batch_id, maat in deur.genomen.items()}:
+    if gelezen != {batch_id: Maat(1, maat.berichten, maat.bijlagen) for batch_id, maat in deuren.genomen.items()}:
         raise AssertionError("every batch that was taken must be in Kafka with all its messages, and nothing else")
     if len({sleutel for _, sleutel in bijlagen}) != len(bijlagen):
         raise AssertionError("no two bijlagen may be the same")
