@@ -113,8 +113,13 @@ def ontwerp(
     `opslag_weg`: the runs whose slices the message store does not take now.
     """
     gevonden, eerder = Ontwerp(), Opgezocht()
+    ongevraagd: set[str] = set()
     for slice_, vooraf in slices:
         bekend = kennis.bekend(slice_, geheugen, eerder)
+        if slice_.kader.leverancier in ongevraagd and (over := wachtenden(slice_, bekend)):
+            # What comes before it is asked about in the next round, and goes first: it may have the same BerichtID.
+            gevonden.rest.append((Batch(slice_.kader, slice_.berichten.kies(over)), WachtOp.NIETS))
+            continue
         antwoorden: Mapping[Vraag, bool] = kennis.antwoorden.get(slice_.kader.leverancier, {})
         oordelen = kennis.oordelen_van(slice_)
         weg = slice_.kader.proceskenmerk in opslag_weg
@@ -138,6 +143,8 @@ def ontwerp(
             eerder.onthoud(uitkomst)
         elif not over:
             gevonden.overgenomen += 1
+        if over and wacht_op is WachtOp.NIETS:
+            ongevraagd.add(slice_.kader.leverancier)
         if over:
             gevonden.rest.append((Batch(slice_.kader, slice_.berichten.kies(over)), wacht_op))
     return gevonden

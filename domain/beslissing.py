@@ -251,9 +251,9 @@ def _waarschuwingen(bijlagen: list[bytes], oordelen: Mapping[bytes, Collection[s
     return list(dict.fromkeys(code for sha256 in bijlagen for code in oordelen[sha256]))
 
 
-def wachtenden(slice_: Batch, bekend: Bekend, uitkomst: Uitkomst) -> list[int]:
+def wachtenden(slice_: Batch, bekend: Bekend, uitkomst: Uitkomst | None = None) -> list[int]:
     """The rows of a slice that have no decision, neither before nor in this outcome."""
-    besloten = set(uitkomst.nummers)
+    besloten = set() if uitkomst is None else set(uitkomst.nummers)
     return [
         rij
         for rij, nummer in enumerate(slice_.berichten.nummers)

@@ -114,6 +114,9 @@ def speel(lijn: Lijn, proeven: Sequence[Proef]) -> None:
     for nummer in range(max(len(proef.geval) for proef in proeven)):
         _fase(lijn, [(proef, proef.geval[nummer]) for proef in proeven if nummer < len(proef.geval)])
     lijn.wacht_rustig()
+    # A run whose rows are not all there yet holds up no other: the last one's result can be there before it.
+    runs = {batch.kader.proceskenmerk for proef in proeven for batch, _ in proef.geleverd}
+    lijn.wacht(lambda: runs <= lijn.resultaten.keys(), "results")
     for proef in proeven:
         proef.batches = proef.model.batches()
 

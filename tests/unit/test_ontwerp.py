@@ -29,6 +29,7 @@ from tests.slices import (
 
 C = Verwerkingscode
 SHA = bytes(32)
+DERDE_RUN = UUID(int=3)
 
 
 def weet(
@@ -186,6 +187,19 @@ def test_nothing_is_given_up_on_that_was_not_asked_yet() -> None:
     gevonden = maak([slice_], weet(slice_, ongevraagd=[BSNS[1]]), op_te_geven=[RUN])
     assert codes(gevonden) == [(RUN, {1: C.VERWERKT})]
     assert rest(gevonden) == [(RUN, [2], WachtOp.NIETS)]
+
+
+@regel("this leverancier already has this BerichtID Verwerkt")
+def test_what_was_not_asked_yet_is_overtaken_by_nothing_of_its_leverancier() -> None:
+    """Its question comes at once: a later run with the same BerichtID would be placed for want of a moment."""
+    een, twee = van(RUN, ids="ab", bsns=BSNS[:2]), van(ANDERE_RUN, ids="bc", bsns=[BSNS[0]] * 2)
+    ander = van(DERDE_RUN, leverancier=B)
+    kennis = weet(een, twee, ander, ongevraagd=[BSNS[1]])
+    gevonden = maak([een, twee, ander], kennis)
+    assert codes(gevonden) == [(RUN, {1: C.VERWERKT}), (DERDE_RUN, {1: C.VERWERKT})]
+    assert rest(gevonden) == [(RUN, [2], WachtOp.NIETS), (ANDERE_RUN, [1, 2], WachtOp.NIETS)]
+    nu_gevraagd = maak([een, twee, ander], weet(een, twee, ander))
+    assert codes(nu_gevraagd)[1] == (ANDERE_RUN, {1: C.BERICHT_BESTAAT_AL, 2: C.VERWERKT})
 
 
 def test_what_is_known_without_the_service_is_decided_though_nothing_was_asked() -> None:
