@@ -30,7 +30,8 @@ from cli.opties import (
     vragen,
 )
 from sinks.antwoord import maak_antwoord, resultaat_json
-from sinks.vragen import Filter, OngeldigeCursor, Vragen
+from sinks.cursor import OngeldigeCursor
+from sinks.vragen import Filter, Vragen
 
 app = Opdrachten()
 

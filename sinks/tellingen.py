@@ -169,6 +169,17 @@ class Tellingen(Stroomvragen):
         return f"({' UNION ALL '.join(delen)})", alle
 
 
+def al_geteld(voorwaarden: Sequence[str]) -> str:
+    """Where one batch stands when it has a count that serves, by these conditions on its leverancier and batch_id.
+
+    In one step, which is twice as quick as two. Nothing stands there when `Tellingen.geteld` must say more: no count
+    serves, the batch is not known, or several leveranciers have it.
+    """
+    waar = " AND ".join(voorwaarden)
+    bekend = f"SELECT groupArray(proceskenmerk) FROM eerste_runs WHERE {waar}"  # the engine asks it before all else
+    return f"(SELECT {_KOLOMMEN} FROM tellingen FINAL WHERE {waar} AND hasAll(runs, ({bekend})))"
+
+
 class _Ongeteld(NamedTuple):
     """A batch that no count serves."""
 

@@ -5,8 +5,6 @@ A message that has no outcome yet has null for code, stadium and verwerkt_op.
 """
 # ruff: noqa: S608 (only constants of this file are put together into SQL; values go as parameters)
 
-import base64
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -16,8 +14,9 @@ from domain.batch import Kader
 from domain.codes import Verwerkingscode
 from domain.resultaat import Resultaat
 from domain.tijd import NORM_MS, schrijf_tijd
+from sinks.cursor import NA_CURSOR, lees_cursor, schrijf_cursor
 from sinks.stroomvragen import KADER, PER_VRAAG, NietAfgerond, stukken
-from sinks.tellingen import NU, Tellingen, binnen, van_batches
+from sinks.tellingen import NU, Tellingen, al_geteld, binnen, van_batches
 
 Op = Literal["ontvangst", "verwerking"]
 Status = Literal["verwerkt", "waarschuwing", "niet_verwerkt", "in_behandeling"]
@@ -30,10 +29,6 @@ _PER_RUN = "berichtverwerking_per_run"
 
 class Dubbelzinnig(Exception):
     """A BatchID is known for several leveranciers, which the text names."""
-
-
-class OngeldigeCursor(ValueError):
-    """A cursor that no earlier page gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +143,37 @@ class Vragen(Tellingen):
         if limit is not None and limit < 1:
             raise ValueError("a page holds at least one")
         filter_ = filter_ or Filter()
+        rijen: Sequence[Sequence[Any]] = []
+        if filter_.batch is not None and not filter_.runs:
+            rijen = self._batches(al_geteld(filter_.over_sleutel()), filter_.parameters, filter_, limit, cursor)
+        if not rijen:
+            bron, parameters = _PER_RUN, filter_.parameters
+            if not filter_.runs:
+                bron, parameters = self.geteld(filter_.over_sleutel(), filter_.parameters)
+            rijen = self._batches(bron, parameters, filter_, limit, cursor)
+        meer = limit is not None and len(rijen) > limit
+        pagina = rijen[:limit] if meer else rijen
+        namen = (
+            "leverancier aangeleverd_door batch_id proceskenmerk ontvangen_op aangeleverd_op verwerkt_op "
+            "totaal verwerkt waarschuwing niet_verwerkt in_behandeling afgerond"
+        )
+        batches = _als_rijen(namen, pagina)
+        if berichten:
+            self._voeg_berichten_toe(batches, filter_.runs)
+        return batches, schrijf_cursor(pagina[-1][4], pagina[-1][2], pagina[-1][0], pagina[-1][13]) if meer else None
+
+    def _batches(
+        self, bron: str, parameters: dict[str, object], filter_: Filter, limit: int | None, cursor: str | None
+    ) -> Sequence[Sequence[Any]]:
+        """Rows of a page out of this source, and one more when there is a next."""
         run = "run" if filter_.runs else "toUInt64(0)"
         over_frame = filter_.over_berichten() if filter_.runs else filter_.over()
         over_batch = filter_.over_batch()
-        if filter_.runs:
-            bron, parameters = _PER_RUN, filter_.parameters
-        else:
-            bron, parameters = self.geteld(filter_.over_sleutel(), filter_.parameters)
         voorwaarden = [*over_frame, *over_batch]
         if cursor is not None:
-            parameters |= _lees_cursor(cursor)
-            voorwaarden.append(f"({_VOLGORDE}, {run}) > ({_NA_CURSOR}, {{cursor_run:UInt64}})")
-            over_frame.append(f"({_VOLGORDE}) >= ({_NA_CURSOR})")
+            parameters |= lees_cursor(cursor)
+            voorwaarden.append(f"({_VOLGORDE}, {run}) > ({NA_CURSOR}, {{cursor_run:UInt64}})")
+            over_frame.append(f"({_VOLGORDE}) >= ({NA_CURSOR})")
         grens = ""
         if limit is not None:
             parameters["limit"] = limit + 1
@@ -170,7 +184,7 @@ class Vragen(Tellingen):
                     f"""(leverancier, batch_id) IN (SELECT leverancier, batch_id FROM leveringen {_waar(over_frame)}
                         GROUP BY {_VOLGORDE} ORDER BY {_VOLGORDE} LIMIT {{limit:UInt64}} + 1)"""
                 )
-        rijen = self._rijen(
+        return self._rijen(
             f"""
             SELECT leverancier, aangeleverd_door, batch_id, proceskenmerk, toUnixTimestamp64Milli(ontvangen_op),
                 toUnixTimestamp64Milli(aangeleverd_op), toUnixTimestamp64Milli(verwerkt_op),
@@ -180,16 +194,6 @@ class Vragen(Tellingen):
             """,
             **parameters,
         )
-        meer = limit is not None and len(rijen) > limit
-        pagina = rijen[:limit] if meer else rijen
-        namen = (
-            "leverancier aangeleverd_door batch_id proceskenmerk ontvangen_op aangeleverd_op verwerkt_op "
-            "totaal verwerkt waarschuwing niet_verwerkt in_behandeling afgerond"
-        )
-        batches = _als_rijen(namen, pagina)
-        if berichten:
-            self._voeg_berichten_toe(batches, filter_.runs)
-        return batches, _schrijf_cursor(pagina[-1]) if meer else None
 
     def fouten(self, filter_: Filter | None = None, code: str | None = None) -> list[Rij]:
         """Why messages were not placed: codes with counts, the most frequent first; with a code, its messages."""
@@ -349,28 +353,6 @@ class Vragen(Tellingen):
                   ORDER BY {_VOLGORDE}, nummer, bericht_id"""
         rijen = self._rijen(sql, **filter_.parameters, code=code)
         return _als_rijen("leverancier batch_id bericht_id nummer", rijen)
-
-
-_NA_CURSOR = "fromUnixTimestamp64Milli({cursor_op:Int64}, 'UTC'), {cursor_batch:UUID}, {cursor_leverancier:String}"
-
-
-def _schrijf_cursor(rij: Sequence[Any]) -> str:
-    """Where the next page begins: after this row."""
-    plaats = [rij[4], str(rij[2]), rij[0], rij[13]]
-    return base64.urlsafe_b64encode(json.dumps(plaats).encode()).decode()
-
-
-def _lees_cursor(cursor: str) -> dict[str, object]:
-    try:
-        op, batch, leverancier, run = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return {
-            "cursor_op": int(op),
-            "cursor_batch": str(UUID(batch)),
-            "cursor_leverancier": str(leverancier),
-            "cursor_run": int(run),
-        }
-    except (ValueError, TypeError, AttributeError):
-        raise OngeldigeCursor("not a cursor that an earlier page gave") from None
 
 
 def _bron(naam: str, filter_: Filter) -> str:

@@ -178,6 +178,32 @@ def test_a_batch_is_not_counted_while_an_earlier_run_has_messages_on_their_way(t
     assert geteld(t) == {(A, UUID(int=9)): (2, 0)}
 
 
+def test_a_batch_that_several_leveranciers_have_is_shown_of_each(t: Tafel) -> None:
+    """Asked by its BatchID alone, counted or not: of one question about a single batch nothing is left out."""
+    runs = [t.lever([X, Y], leverancier=een, door=een, batch=UUID(int=9)) for een in (A, B)]
+    for run in runs:
+        t.beslis_alle(run, "Verwerkt", FOUT)
+    for run in runs:
+        t.beantwoord(run)
+        tel(t)
+        assert [rij["leverancier"] for rij in t.batches(batch=UUID(int=9))] == [A, B]
+        assert [rij["leverancier"] for rij in t.batches(batch=UUID(int=9), leverancier=B)] == [B]
+    assert len(geteld(t)) == 2
+    assert t.batches(batch=UUID(int=9), afgerond=False) == t.batches(batch=UUID(int=8)) == []
+
+
+def test_a_single_counted_batch_is_answered_by_one_question(t: Tafel, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = t.lever([X, Y])
+    t.beslis_alle(run, "Verwerkt", FOUT)
+    t.beantwoord(run)
+    eerder = t.batches(batch=run.batch_id)
+    tel(t)
+    gevraagd, echt = [], t.vragen._rijen
+    monkeypatch.setattr(t.vragen, "_rijen", lambda sql, *een, **meer: gevraagd.append(sql) or echt(sql, *een, **meer))
+    assert t.batches(batch=run.batch_id) == eerder
+    assert len(gevraagd) == 1
+
+
 @pytest.mark.parametrize("wat", ["counted", "delivered again"])
 def test_what_happens_in_the_middle_of_a_question_is_shown_after_or_before(
     t: Tafel, monkeypatch: pytest.MonkeyPatch, wat: str

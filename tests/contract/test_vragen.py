@@ -10,8 +10,9 @@ from clickhouse_tafel import ONLEESBAAR, T0, UUR, A, B, Tafel, clickhouse, tafel
 from domain.codes import Stadium, Verwerkingscode
 from domain.tijd import schrijf_tijd
 from sinks import stroomvragen
+from sinks.cursor import OngeldigeCursor
 from sinks.stroomvragen import NietAfgerond
-from sinks.vragen import Dubbelzinnig, Filter, OngeldigeCursor
+from sinks.vragen import Dubbelzinnig, Filter
 from tests.regels import regel
 
 pytestmark = pytest.mark.integration
