@@ -114,9 +114,9 @@ class Notificeren(Veger):
             await self._leg_vast(gedaan, geschreven_tot)
         return self._verder is not None
 
-    def vergeet(self) -> None:
+    def vergeet(self) -> bool:
         """See `Veger`."""
-        self._vragen.vergeet_genotificeerde(self._klok())
+        return self._vragen.vergeet_genotificeerde(self._klok())
 
     async def _pagina(self) -> tuple[dict[int, list[TeNotificeren]], list[Plaats]]:
         """The next messages to write, by partition of ours, and places where there is nothing to write, ever."""

@@ -112,9 +112,9 @@ class Resultaten(Veger):
         finally:
             await self._teller.houd_op()
 
-    def vergeet(self) -> None:
+    def vergeet(self) -> bool:
         """See `Veger`."""
-        self._vragen.vergeet_beantwoorde_runs()
+        return self._vragen.vergeet_beantwoorde_runs()
 
     async def _resultaten(self, kaders: list[Kader]) -> list[Resultaat]:
         """The results of these runs; one whose rows are not all there waits for a later sweep and holds up no other."""

@@ -75,8 +75,8 @@ class Veger(ABC):
         """Takes in what stands in a partition after the progress; nobody else adds to it from here on."""
 
     @abstractmethod
-    def vergeet(self) -> None:
-        """Takes what is done from the work list; runs in a thread."""
+    def vergeet(self) -> bool:
+        """Takes what is done from the work list; runs in a thread. False: not now, or not wholly, so again later."""
 
     async def kijk(self) -> None:  # noqa: B027 (not every sweep has something to tell)
         """What can be told of `toegewezen` without owning it. Called for each sweep, also while Kafka is away."""
@@ -152,8 +152,7 @@ class Veger(ABC):
         """Tidies up; what cannot be tidied now is left for later, and nothing waits for it."""
         begin = time.monotonic()
         try:
-            await asyncio.to_thread(self.vergeet)
-            self.te_vergeten = False
+            self.te_vergeten = not await asyncio.to_thread(self.vergeet)
         except DatabaseWeg as fout:
             log.warning("the work list of %s is tidied up later: %s", self._onderwerp, fout)
         klaar = time.monotonic()

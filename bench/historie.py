@@ -217,7 +217,8 @@ def maak(url: str, berichten: int, vorder: Callable[[int], None] = lambda _: Non
 
 def veeg(vragen: Vragen) -> None:
     """Tidies up and counts, as the sweep for results does beside the line: the one place where the bench does it."""
-    vragen.vergeet_beantwoorde_runs()
+    while not vragen.vergeet_beantwoorde_runs():
+        time.sleep(0.05)
     na: Plek | None = BEGIN
     while na is not None:
         na = vragen.tel_batches(na)

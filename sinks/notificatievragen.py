@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from domain.notificatie import Plaats, TeNotificeren
-from sinks.database import vertaal_fouten
 from sinks.stroomvragen import GUID, Stroomvragen, extern
 
 BEGIN: Plaats = (0, UUID(int=0), 0)
@@ -74,18 +73,17 @@ class Notificatievragen(Stroomvragen):
         )
         return {(rij[0], rij[1], rij[2]) for rij in rijen}
 
-    def vergeet_genotificeerde(self, tot: int) -> None:
-        """Takes done messages from the work list, the oldest first. Left undone, answers stay right and grow slow."""
-        with vertaal_fouten():
-            self._client.command(
-                f"""
-                DELETE FROM te_notificeren WHERE ({_PLAATS}) IN
-                (
-                    SELECT {_PLAATS} FROM genotificeerd WHERE ({_PLAATS}) IN
-                        (SELECT {_PLAATS} FROM te_notificeren WHERE {_TOT} ORDER BY {_PLAATS}
-                         LIMIT {_VERGEET_PER_KEER})
-                )
-                """,
-                parameters={"tot": tot},
-                settings={"allow_nondeterministic_mutations": 1},
-            )
+    def vergeet_genotificeerde(self, tot: int) -> bool:
+        """Takes done messages from the work list, the oldest first. Left undone, answers stay right and grow slow.
+
+        See `_vergeet`.
+        """
+        return self._vergeet(
+            "te_notificeren",
+            f"""({_PLAATS}) IN
+            (
+                SELECT {_PLAATS} FROM genotificeerd WHERE ({_PLAATS}) IN
+                    (SELECT {_PLAATS} FROM te_notificeren WHERE {_TOT} ORDER BY {_PLAATS} LIMIT {_VERGEET_PER_KEER})
+            )""",
+            tot=tot,
+        )

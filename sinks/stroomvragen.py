@@ -28,6 +28,10 @@ PER_TABEL = 20_000
 REPLICA_S = 2.0
 """Seconds that a replica gets to show what another has shown."""
 
+VERGEET_S = 5.0
+"""Seconds that we wait for what is to leave a work list. A ClickHouse that is well takes a fraction of one."""
+_KIJK_S = 0.02
+
 RUNS_PER_VRAAG = 100
 """Runs whose messages one answer holds: at most a hundred thousand rows."""
 
@@ -227,23 +231,43 @@ class Stroomvragen:
         """The result of one run; for many, `resultaten_van` costs less. Raises NietAfgerond."""
         return self.resultaten_van([kader])[0]
 
-    def vergeet_beantwoorde_runs(self) -> None:
+    def vergeet_beantwoorde_runs(self) -> bool:
         """Takes answered runs from the work list of open ones. Left undone, answers stay right and questions grow slow.
 
-        A result never goes away, so that replicas which carry this out at different moments agree.
+        A result never goes away, so that replicas which carry this out at different moments agree. See `_vergeet`.
         """
+        return self._vergeet(
+            "open_runs",
+            """(leverancier, batch_id, proceskenmerk) IN
+            (
+                SELECT leverancier, batch_id, proceskenmerk FROM resultaten
+                WHERE (leverancier, batch_id, proceskenmerk) IN
+                    (SELECT leverancier, batch_id, proceskenmerk FROM open_runs)
+            )""",
+        )
+
+    def _vergeet(self, tabel: str, waar: str, **parameters: object) -> bool:
+        """Takes rows from a work list. False: that is for ClickHouse to finish, now or when it can, and so that they do
+        not pile up nothing more was asked when something was still to be finished."""
+        if self._vergeet_nog(tabel):
+            return False
         with vertaal_fouten():
             self._client.command(
-                """
-                DELETE FROM open_runs WHERE (leverancier, batch_id, proceskenmerk) IN
-                (
-                    SELECT leverancier, batch_id, proceskenmerk FROM resultaten
-                    WHERE (leverancier, batch_id, proceskenmerk) IN
-                        (SELECT leverancier, batch_id, proceskenmerk FROM open_runs)
-                )
-                """,
-                settings={"allow_nondeterministic_mutations": 1},
+                f"DELETE FROM {tabel} WHERE {waar}",
+                parameters=parameters,
+                settings={"allow_nondeterministic_mutations": 1, "lightweight_deletes_sync": 0},
             )
+        genoeg = time.monotonic() + VERGEET_S
+        while self._vergeet_nog(tabel):
+            if time.monotonic() >= genoeg:
+                return False
+            time.sleep(_KIJK_S)
+        return True
+
+    def _vergeet_nog(self, tabel: str) -> bool:
+        sql = """SELECT 1 FROM system.mutations
+                 WHERE database = currentDatabase() AND table = {tabel:String} AND NOT is_done LIMIT 1"""
+        return bool(self._rijen(sql, tabel=tabel))
 
     def _rijen(self, sql: str, tabel: ExternalData | None = None, /, **parameters: object) -> Sequence[Sequence[Any]]:
         with vertaal_fouten():

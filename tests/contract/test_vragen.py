@@ -552,7 +552,7 @@ def test_open_runs_are_those_without_a_result(t: Tafel) -> None:
     t.beslis(een, 2)
     t.beantwoord(een)
     assert t.vragen.open_runs() == verwacht[1:]
-    t.vragen.vergeet_beantwoorde_runs()
+    assert t.vragen.vergeet_beantwoorde_runs()
     assert t.client.query("SELECT proceskenmerk FROM open_runs").result_rows == [(twee.proceskenmerk,)]
     t.voeg_in("runs", t.rijen["runs"])
     assert t.vragen.open_runs() == verwacht[1:]

@@ -533,6 +533,30 @@ async def test_it_goes_on_when_clickhouse_was_away(op: Opstelling) -> None:
     assert een.eigen == {}
 
 
+async def test_it_goes_on_when_clickhouse_does_not_get_to_tidying_up(op: Opstelling) -> None:
+    """A table that was read-only when ClickHouse started is tidied up only after it starts again."""
+    op.client.command("SYSTEM STOP MERGES te_notificeren")
+    een = op.veger()
+    begin = time.monotonic()
+    uitkomsten = []
+    for _ in range(3):
+        uitkomsten.append(await op.besluit(batch()))
+        await op.veeg(een)
+    assert sorted(await op.sleutels()) == sleutels_van(*uitkomsten)
+    assert op.tel("te_notificeren") == 3
+    assert time.monotonic() - begin < 60, "the client gives up a question after five minutes"
+    op.client.command("SYSTEM START MERGES te_notificeren")
+
+    async def opgeruimd() -> bool:
+        await op.veeg(een)
+        return op.tel("te_notificeren") == 0
+
+    deadline = time.monotonic() + 60
+    while not await opgeruimd():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
 async def test_an_upgrade_tells_what_is_still_to_appear_and_not_what_was_there_before(
     kern: Instellingen, lijn: Instellingen, database: Client
 ) -> None:
