@@ -25,6 +25,9 @@ _LANGSTE_PAUZE_S = 10.0
 _STAP_S = 0.5
 """A pause is cut in steps, so that who must end does so soon."""
 
+_MELD_NA_S = 60.0
+"""How long a work list is not tidied up before that is told, and told again."""
+
 
 def vergeet_na(duur_s: float) -> float:
     """Seconds until the work list is cleared again, when that took so many: it may take a tenth of our time."""
@@ -55,6 +58,7 @@ class Veger(ABC):
         self._stroomvragen = vragen
         self._topic_id = topic_id
         self._vergeet_vanaf = float("-inf")
+        self._vergeet_sinds: float | None = None
         self.eigen: dict[int, EigenPartitie] = {}
         """The partitions that we own."""
         self.toegewezen: set[int] = set()
@@ -153,6 +157,13 @@ class Veger(ABC):
         begin = time.monotonic()
         try:
             self.te_vergeten = not await asyncio.to_thread(self.vergeet)
+            self._vergeet_sinds = (self._vergeet_sinds or begin) if self.te_vergeten else None
+            if self._vergeet_sinds is not None and begin - self._vergeet_sinds >= _MELD_NA_S:
+                log.warning(
+                    "the work list of %s is tidied up later: ClickHouse does not finish it, system.mutations tells why",
+                    self._onderwerp,
+                )
+                self._vergeet_sinds = begin
         except DatabaseWeg as fout:
             log.warning("the work list of %s is tidied up later: %s", self._onderwerp, fout)
         klaar = time.monotonic()
