@@ -142,7 +142,7 @@ class Stapel:
         self._logs = Logs([self.data / "logs", self.data / "kafka" / "logs"], self.instellingen.bewaar_logs_dagen)
         self._logs.kijk()
         maak_sleutels(self.instellingen.sleutelbestand)
-        kafka_poort, controller_poort, clickhouse, profiel, aanlevering = _vrije_poorten(5)
+        kafka_poort, controller_poort, clickhouse, profiel, aanlevering = (broker.vrije_poort() for _ in range(5))
         self._adressen = {
             "kafka": f"{HOST}:{kafka_poort}",
             "clickhouse": f"http://{HOST}:{clickhouse}",
@@ -205,7 +205,7 @@ class Stapel:
             self._schrijf_adressen()
 
     def _maak_worker(self, nummer: int) -> Deel:
-        (poort,) = _vrije_poorten(1)
+        poort = broker.vrije_poort()
         naam, basis = f"worker-{nummer}", f"http://{HOST}:{poort}"
         return Deel(
             naam,
@@ -368,13 +368,6 @@ def draait(data: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _vrije_poorten(aantal: int) -> list[int]:
-    poorten: set[int] = set()
-    while len(poorten) < aantal:
-        poorten.add(broker.vrije_poort())
-    return list(poorten)
 
 
 def _kafka_klaar(adres: str) -> bool:

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,10 @@ __all__ = [
 HOST = "127.0.0.1"
 MAX_RECORD_BYTES = 25 * 1024 * 1024
 """Largest batch of records that the broker takes: a record of 24 MiB and its framing."""
+
+_POORTEN = range(20_000, 32_000)
+_CLAIMS: deque[socket.socket] = deque(maxlen=200)
+"""Seconds pass between choosing a port and listening on it. So long its UDP namesake is ours, and goes when we die."""
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
@@ -145,14 +150,23 @@ def commando(instellingen: BrokerInstellingen) -> list[str]:
 
 
 def vrije_poort() -> int:
-    """A loopback port that is free now, below the range from which systems take the ports of outgoing connections.
+    """A loopback port that is free now, and that nobody else is given here while this process lives.
 
-    Within that range a client that keeps trying to reach a stopped broker can be given the broker's own port.
+    It lies below the range from which systems take the ports of outgoing connections: within that range a client that
+    keeps trying to reach a stopped broker can be given the broker's own port. Raises BrokerError when none is free.
     """
-    for poort in random.sample(range(20_000, 32_000), 100):
+    for poort in random.SystemRandom().sample(_POORTEN, min(100, len(_POORTEN))):
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind((HOST, poort))
+        except OSError:
+            claim.close()
+            continue
         if _is_free(poort):
+            _CLAIMS.append(claim)
             return poort
-    raise BrokerError("no free loopback port found between 20000 and 32000")
+        claim.close()
+    raise BrokerError(f"no free loopback port found between {_POORTEN.start} and {_POORTEN.stop}")
 
 
 def wacht_tot_klaar(adres: str, timeout_s: float, leeft: Callable[[], bool] = lambda: True) -> None:
@@ -211,9 +225,7 @@ class Broker:
 
     def start(self) -> None:
         """Returns when the broker is ready; raises BrokerError, with what the broker said, when it is not in time."""
-        while (controller_poort := vrije_poort()) == self.poort:
-            continue
-        command = commando(BrokerInstellingen(self.data, self.poort, controller_poort, klassenlijst=self.klassenlijst))
+        command = commando(BrokerInstellingen(self.data, self.poort, vrije_poort(), klassenlijst=self.klassenlijst))
         with (self.data / "logs" / "console.log").open("wb") as console:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, preexec_fn=sterf_met_ouder

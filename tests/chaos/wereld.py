@@ -35,12 +35,10 @@ class Wereld:
 
     def __init__(self, data: Path, workers: int = 2, **instellingen: object) -> None:
         self.data = data.absolute()
-        poort = iter({broker.vrije_poort() for _ in range(300)})
-        self._echt = {naam: next(poort) for naam in ("kafka", "clickhouse", "profielservice")}
-        self._controller = next(poort)
-        self.luiken = {naam: Doorgeefluik(next(poort), echt) for naam, echt in self._echt.items()}
-        self._deur = next(poort)
-        self._poorten = poort
+        self._echt = {naam: broker.vrije_poort() for naam in ("kafka", "clickhouse", "profielservice")}
+        self._controller = broker.vrije_poort()
+        self.luiken = {naam: Doorgeefluik(broker.vrije_poort(), echt) for naam, echt in self._echt.items()}
+        self._deur = broker.vrije_poort()
         self.metrics = {"aanlevering": self._deur, **self._echt}
         del self.metrics["kafka"]
         self.toezicht = Toezicht()
@@ -106,7 +104,7 @@ class Wereld:
     def nieuwe_worker(self) -> str:
         """One more worker; its name."""
         self._nummer += 1
-        naam, poort = f"worker-{self._nummer}", next(self._poorten)
+        naam, poort = f"worker-{self._nummer}", broker.vrije_poort()
         self.metrics[naam] = poort
         omgeving = self.omgeving | {"BERICHTENSTROOM_METRICS_POORT": str(poort)}
         self.toezicht.houd(Proces(naam, lambda: [*OPDRACHT, "worker"], omgeving, self.log(naam)))

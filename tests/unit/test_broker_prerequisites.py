@@ -1,10 +1,13 @@
 """What the user is told when Java or Maven is missing, too old or fails: one clear line, found with stand-ins."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from streams import broker
 from streams.broker import BrokerError, BrokerInstellingen, commando, klassepad, vrije_poort
 from streams.kafka_jars import archief
 
@@ -123,6 +126,19 @@ def test_what_a_killed_maker_left_of_an_archive_is_not_used(tmp_path: Path) -> N
     options = archief(str(tmp_path / "java"), "a.jar", lambda listed: listed.write_text("A"), tmp_path)
     assert Path(options[0].partition("=")[2]).read_text() == "of these classes: A\n"
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_free_port_is_given_to_one_who_has_yet_to_listen_on_it_and_to_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    eerste = next(n for n in range(20_000, 32_000, 3) if all(map(broker._is_free, range(n, n + 3))))
+    monkeypatch.setattr(broker, "_POORTEN", range(eerste, eerste + 3))
+    assert {vrije_poort() for _ in range(3)} == {eerste, eerste + 1, eerste + 2}
+    with pytest.raises(BrokerError, match=f"between {eerste} and {eerste + 3}"):
+        vrije_poort()
+    ander = f"from streams import broker; broker._POORTEN = range({eerste}, {eerste + 3}); broker.vrije_poort()"
+    proces = subprocess.run([sys.executable, "-c", ander], capture_output=True, encoding="utf-8", check=False)
+    assert "BrokerError: no free loopback port" in proces.stderr
 
 
 def test_free_ports_lie_below_those_of_outgoing_connections() -> None:

@@ -56,7 +56,7 @@ class Stapel:
 
     def start(self, *, wacht: bool = True) -> None:
         """Returns when `endpoints.json` is there, or at once."""
-        assert self._up is None
+        assert not self.draait()
         self.data.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._up = subprocess.Popen(
