@@ -150,7 +150,7 @@ def commando(instellingen: BrokerInstellingen) -> list[str]:
 
 
 def vrije_poort() -> int:
-    """A loopback port that is free now, and that nobody else is given here until this process ends or asks for 200 more.
+    """A loopback port that is free now, and that nobody else is given here until this process ends or asks for 200.
 
     It lies below the range from which systems take the ports of outgoing connections: within that range a client that
     keeps trying to reach a stopped broker can be given the broker's own port. Raises BrokerError when none is free.
